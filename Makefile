@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Pagoda's build: kernel, user programs, ISO, and the commands of every day (make help).
+#
+# Nothing is listed: a source file in one of the folders below is built because it is there.  All
+# output goes to build/.  What is made, in order:
+#
+#	kernel objects --link--> pagoda.pass1 --tools/ksyms--> ksyms.o --link--> pagoda.elf
+#	user/lib/*     ------->  libpagoda.a
+#	user/{bin,servers,tests}/NAME.c + libpagoda.a --> user/{bin,sbin,tests}/NAME --> archive.tar
+#	pagoda.elf + archive.tar + iso/grub.cfg --> pagoda.iso
+
+## make run [SMP=n] [MEM=512M] [UEFI=1] [GUI=1]  install what is missing, build, boot to a prompt
+##                                                (leave with Ctrl-A X)
+## make test                      all tests; the last line is "N passed, N failed"
+## make test-host                 vm/ as a host program, under the sanitizers
+## make test-qemu [T=pattern] [SMP=n]             boots and user programs
+## make gdb [T=program]           QEMU stopped at the first instruction, GDB attached
+## make all | kernel | user | iso build only
+## make lint | format             check the sources | let clang-format lay them out
+## make setup | doctor            install what is missing | say what is wrong with this machine
+## make clean                     remove build/
+##
+## Variables: BUILD=debug|release  CROSS_COMPILE=x86_64-elf-  CC=clang  V=1 (show commands)
+##            JOBS=n (tests at once)
+
+BUILD ?= debug
+O     ?= build/$(BUILD)
+MEM   ?= 512M
+SMP   ?= 1
+T     ?=
+
+# --- Tools -----------------------------------------------------------------------------------
+
+ifeq ($(origin CC),default)
+CC := $(CROSS_COMPILE)gcc
+endif
+ifeq ($(origin LD),default)
+LD := $(CROSS_COMPILE)ld
+endif
+ifeq ($(origin AR),default)
+AR := $(CROSS_COMPILE)ar
+endif
+NM           ?= $(CROSS_COMPILE)nm
+OBJCOPY      ?= $(CROSS_COMPILE)objcopy
+TAR          ?= tar
+CLANG_FORMAT ?= clang-format
+CLANG_TIDY   ?= clang-tidy
+PYTHON       ?= python3
+JOBS         ?= $(shell nproc 2>/dev/null || echo 2)
+
+# Asked once, and only when a recipe needs it: `make run` must work before there is a compiler.
+CC_HEADERS = $(eval CC_HEADERS := $$(shell $(CC) -print-file-name=include))$(CC_HEADERS)
+
+ifneq ($(findstring clang,$(notdir $(CC))),)
+CC_TARGET := --target=x86_64-unknown-none-elf
+endif
+
+# --- Flags -----------------------------------------------------------------------------------
+
+CONFIG_debug   := -DCONFIG_DEBUG
+CONFIG_release :=
+SANITIZE_debug := -fsanitize=undefined
+
+ifeq ($(filter undefined,$(origin CONFIG_$(BUILD))),undefined)
+$(error BUILD=$(BUILD) is not a kind of build; there are debug and release)
+endif
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wold-style-definition -Wundef -Wvla -Wwrite-strings -Wpointer-arith
+
+# Only the compiler's own headers (stdint.h, stddef.h …): what the host has must not leak in.
+COMMON_FLAGS = $(CC_TARGET) -std=gnu11 -ffreestanding -nostdinc -isystem $(CC_HEADERS) \
+	-O2 -g -fno-stack-protector -fcf-protection=none -fno-omit-frame-pointer \
+	-fno-strict-aliasing -fno-common $(WARNINGS) $(CONFIG_$(BUILD))
+
+KERNEL_INCLUDES := -I. -Iarch/x86_64/include -Iuser/include
+KERNEL_FLAGS = $(COMMON_FLAGS) $(KERNEL_INCLUDES) -DPAGODA_KERNEL -fno-pic -fno-pie \
+	-mcmodel=kernel -mno-red-zone -mgeneral-regs-only -Wframe-larger-than=2048
+KERNEL_LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none \
+	-T linker.ld
+
+USER_INCLUDES := -Iuser/include -I.
+USER_FLAGS = $(COMMON_FLAGS) $(USER_INCLUDES) -ffunction-sections -fdata-sections
+USER_LDFLAGS := -nostdlib -z max-page-size=4096 -z separate-code -z noexecstack \
+	--build-id=none --gc-sections -u _start -e _start
+
+# --- Sources ---------------------------------------------------------------------------------
+
+KERNEL_SRCS := $(sort $(wildcard boot/*.[cS] arch/x86_64/*.[cS] kernel/base/*.c kernel/*.c vm/*.c))
+KERNEL_OBJS := $(KERNEL_SRCS:%=$(O)/obj/%.o)
+
+LIB_SRCS := $(sort $(wildcard user/lib/*.[cS]))
+LIB_OBJS := $(LIB_SRCS:%=$(O)/obj/%.o)
+
+PROGRAM_SRCS := $(sort $(wildcard user/bin/*.c user/servers/*.c user/tests/*.c))
+PROGRAM_OBJS := $(PROGRAM_SRCS:%=$(O)/obj/%.o)
+PROGRAMS     := $(sort $(patsubst user/bin/%.c,bin/%,$(patsubst user/servers/%.c,sbin/%, \
+	$(patsubst user/tests/%.c,tests/%,$(PROGRAM_SRCS)))))
+
+C_FILES  = $(sort $(shell find boot arch kernel vm user tests tools labs -name '*.[ch]' 2>/dev/null))
+SH_FILES = $(shell grep -rlE '^\#!/bin/sh' tools tests .ci labs 2>/dev/null)
+PY_FILES = $(shell find tools tests labs -name '*.py' 2>/dev/null; \
+	grep -rlE '^\#!/usr/bin/env python3' tools tests labs 2>/dev/null)
+
+# --- Building --------------------------------------------------------------------------------
+
+.PHONY: all kernel user iso
+all: $(O)/pagoda.elf $(O)/archive.tar
+kernel: $(O)/pagoda.elf
+user: $(O)/archive.tar
+iso: $(O)/pagoda.iso
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+Q = $(if $(V),,@)
+say = @printf '  %-8s%s\n' '$(1)' '$(2)'
+
+# $(call record,TEXT): write TEXT to the target if it is not there already.  What depends on the
+# target is rebuilt when a flag or the list of sources changes, and only then.
+record = @mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(1))' | cmp -s - $@ || \
+	printf '%s\n' '$(subst ','\'',$(1))' > $@
+
+.PHONY: FORCE
+$(O)/kernel.flags: FORCE | compiler
+	$(call record,$(CC) $(KERNEL_FLAGS) $(SANITIZE_$(BUILD)))
+$(O)/user.flags: FORCE | compiler
+	$(call record,$(CC) $(USER_FLAGS))
+$(O)/kernel.list: FORCE
+	$(call record,$(LD) $(KERNEL_LDFLAGS) $(KERNEL_OBJS))
+$(O)/user.list: FORCE
+	$(call record,$(LD) $(USER_LDFLAGS) $(LIB_OBJS) $(PROGRAMS))
+
+.PHONY: compiler
+compiler:
+	@tools/check-compiler '$(CC) $(CC_TARGET)' '$(LD)'
+
+# The sanitizer's runtime must not call itself.
+$(O)/obj/kernel/base/ubsan.c.o: SANITIZE_$(BUILD) :=
+
+$(O)/obj/user/%.c.o: user/%.c $(O)/user.flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(USER_FLAGS) $(USER_PIC) -MMD -MP -c -o $@ $<
+
+$(O)/obj/user/%.S.o: user/%.S $(O)/user.flags
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(USER_FLAGS) $(USER_PIC) -MMD -MP -c -o $@ $<
+
+$(O)/obj/%.c.o: %.c $(O)/kernel.flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(KERNEL_FLAGS) $(SANITIZE_$(BUILD)) -MMD -MP -c -o $@ $<
+
+$(O)/obj/%.S.o: %.S $(O)/kernel.flags
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(KERNEL_FLAGS) -MMD -MP -c -o $@ $<
+
+-include $(KERNEL_OBJS:.o=.d) $(LIB_OBJS:.o=.d) $(PROGRAM_OBJS:.o=.d)
+
+# The kernel is linked twice: with an empty symbol table, and with the table made from that link.
+$(O)/obj/ksyms-empty.S: tools/ksyms
+	@mkdir -p $(@D)
+	$(Q)tools/ksyms < /dev/null > $@
+
+$(O)/pagoda.pass1: $(KERNEL_OBJS) $(O)/obj/ksyms-empty.o linker.ld $(O)/kernel.list
+	$(call say,LD,$@)
+	$(Q)$(LD) $(KERNEL_LDFLAGS) -o $@ $(KERNEL_OBJS) $(O)/obj/ksyms-empty.o
+
+$(O)/obj/ksyms-table.S: $(O)/pagoda.pass1 tools/ksyms
+	$(Q)$(NM) -n $< | tools/ksyms > $@
+
+$(O)/obj/ksyms-%.o: $(O)/obj/ksyms-%.S
+	$(Q)$(CC) $(CC_TARGET) -c -o $@ $<
+
+$(O)/pagoda.elf: $(O)/pagoda.pass1 $(O)/obj/ksyms-table.o tools/check-image
+	$(call say,LD,$@)
+	$(Q)$(LD) $(KERNEL_LDFLAGS) -o $@ $(KERNEL_OBJS) $(O)/obj/ksyms-table.o
+	$(Q)tools/check-image $< $@
+
+# User programs are static; one named *_pie is position independent and relocates itself, so the
+# library serves both kinds.
+$(LIB_OBJS) $(filter %_pie.c.o,$(PROGRAM_OBJS)): USER_PIC := -fpie
+$(filter-out %_pie.c.o,$(PROGRAM_OBJS)): USER_PIC := -fno-pic -fno-pie
+$(O)/user/%_pie: USER_LINK := -pie --no-dynamic-linker -z text
+USER_LINK := -static
+
+$(O)/libpagoda.a: $(LIB_OBJS) $(O)/user.list
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcsD $@ $(LIB_OBJS)
+
+define link_program
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LD) $(USER_LDFLAGS) $(USER_LINK) -o $@ $< $(O)/libpagoda.a
+endef
+$(O)/user/bin/%: $(O)/obj/user/bin/%.c.o $(O)/libpagoda.a
+	$(link_program)
+$(O)/user/sbin/%: $(O)/obj/user/servers/%.c.o $(O)/libpagoda.a
+	$(link_program)
+$(O)/user/tests/%: $(O)/obj/user/tests/%.c.o $(O)/libpagoda.a
+	$(link_program)
+
+# Stripped on the way in: the machine may have 32 MiB.  The debugger reads build/…/user.
+$(O)/archive/%: $(O)/user/%
+	@mkdir -p $(@D)
+	$(Q)$(OBJCOPY) --strip-all $< $@
+
+$(O)/archive.tar: $(PROGRAMS:%=$(O)/archive/%) $(O)/user.list
+	$(call say,TAR,$@)
+	@mkdir -p $(O)/archive
+	$(Q)$(TAR) --format=ustar --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=0755 \
+		-C $(O)/archive -cf $@ $(if $(PROGRAMS),$(PROGRAMS),-T /dev/null)
+
+$(O)/pagoda.iso: $(O)/pagoda.elf $(O)/archive.tar iso/grub.cfg tools/mkiso
+	$(call say,ISO,$@)
+	$(Q)OBJCOPY='$(OBJCOPY)' tools/mkiso $@ $(O)/pagoda.elf $(O)/archive.tar
+
+# --- Running and testing ---------------------------------------------------------------------
+
+MACHINE := --build-dir $(O) --smp $(SMP) --mem $(MEM)
+
+.PHONY: run gdb setup doctor
+run: setup
+	@$(MAKE) --no-print-directory iso
+	@tools/qemu $(MACHINE) $(if $(filter-out 0,$(UEFI)),--uefi,--iso) $(if $(GUI),--gui)
+
+gdb: setup
+	@$(MAKE) --no-print-directory all
+	@tools/qemu $(MACHINE) --kernel --gdb $(if $(T),--run '$(T)')
+
+setup:
+	@tools/setup
+
+doctor:
+	@tools/doctor
+
+.PHONY: test test-host test-qemu
+test: setup
+	@$(MAKE) --no-print-directory iso
+	@tools/test-all $(MAKE) -- test-host test-qemu
+
+test-host:
+	@$(MAKE) --no-print-directory -C tests/host O=$(abspath build)/host test
+
+test-qemu: all iso
+	@PAGODA_BUILD_DIR=$(O) PAGODA_SMP=$(SMP) JOBS=$(JOBS) tools/test-qemu '$(T)'
+
+# --- Housekeeping ----------------------------------------------------------------------------
+
+.PHONY: lint format clean help
+lint:
+	@CLANG_FORMAT='$(CLANG_FORMAT)' CLANG_TIDY='$(CLANG_TIDY)' PYTHON='$(PYTHON)' JOBS=$(JOBS) \
+		KERNEL_FLAGS='$(KERNEL_INCLUDES) -DPAGODA_KERNEL $(CONFIG_debug)' \
+		USER_FLAGS='$(USER_INCLUDES) $(CONFIG_debug)' tools/lint
+
+format:
+	@$(CLANG_FORMAT) -i $(C_FILES)
+
+clean:
+	rm -rf build
+
+help:
+	@sed -n 's/^## \{0,1\}//p' Makefile
