@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The end of the road: panic() and the assertions that lead to it.
+ *
+ * ASSERT is for debug builds, VERIFY for every build.  Both take a printf-style hint, which must
+ * print the values that made the condition false: "ASSERT(a < b, "a %zu b %zu", a, b)".
+ */
+#ifndef KERNEL_BASE_PANIC_H
+#define KERNEL_BASE_PANIC_H
+
+#include <stdbool.h>
+#include "kernel/base/list.h"
+
+/* A report that an upper storey adds to a panic's; it takes no locks and allocates nothing. */
+struct panic_hook {
+	struct list_link link;
+	void (*report)(void);
+};
+
+/*
+ * panic: print the message, the current thread, the locks it holds and a symbolised backtrace, then
+ * end the machine (cpu_exit(CPU_EXIT_PANIC)).  Callable from anywhere,
+ * with any lock held.
+ */
+_Noreturn void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* panic_hook_register: have h->report() called in a panic, after the backtrace.  Boot only. */
+void panic_hook_register(struct panic_hook *h);
+
+/* panic_active: has a panic begun?  Then reports read without locks. */
+bool panic_active(void);
+
+_Noreturn void panic_assert(const char *file, int line, const char *cond, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+#define VERIFY(cond, ...)                                                     \
+	do {                                                                  \
+		if (__builtin_expect(!(cond), 0))                             \
+			panic_assert(__FILE__, __LINE__, #cond, __VA_ARGS__); \
+	} while (0)
+
+#ifdef CONFIG_DEBUG
+#define ASSERT(cond, ...) VERIFY(cond, __VA_ARGS__)
+#else
+#define ASSERT(cond, ...)                                     \
+	do {                                                  \
+		if (0 && (cond))                              \
+			panic_assert("", 0, "", __VA_ARGS__); \
+	} while (0)
+#endif
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The scheduler, and the thread as far as the ground storey knows it.
+ *
+ * Run queues and sleep queues need to know what a thread is, not how one is made: kernel/thread.c
+ * makes and destroys them.  Scheduling is preemptive priority round-robin: the highest non-empty
+ * priority runs, threads of equal priority take turns of SCHED_QUANTUM_NS.
+ *
+ *	embryo --sched_start--> ready <--> running --sleepq_wait--> sleeping --wake--> ready
+ *	                                   running --sched_exit---> zombie
+ */
+#ifndef KERNEL_BASE_SCHED_H
+#define KERNEL_BASE_SCHED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "kernel/base/list.h"
+#include "kernel/base/lockorder.h"
+#include <machine/context.h>
+#include <machine/percpu.h>
+
+struct pmap;
+struct proc;
+struct trapframe;
+struct vm_map;
+struct vm_map_entry;
+
+enum thread_state {
+	THREAD_EMBRYO,
+	THREAD_READY,
+	THREAD_RUNNING,
+	THREAD_SLEEPING,
+	THREAD_ZOMBIE,
+};
+
+/* Priorities: 0 is the highest. */
+#define SCHED_PRIORITIES   64
+#define SCHED_PRIO_KERNEL  8
+#define SCHED_PRIO_DEFAULT 32
+#define SCHED_PRIO_IDLE	   (SCHED_PRIORITIES - 1)
+#define SCHED_QUANTUM_NS   10000000ull
+
+#define THREAD_NAME_MAX 24
+
+struct thread {
+	struct context context; /* (s) where it goes on; arch/x86_64/context.S knows it is first */
+	struct pmap *pmap; /* (t) space to have loaded while it runs; NULL: any (kernel threads) */
+	void *fpu;	   /* (t) saved FPU state; NULL for kernel threads */
+	struct trapframe *user_frame; /* (t) user registers, at the top of the kernel stack */
+	uintptr_t kstack_base;	      /* (c) lowest usable byte of the kernel stack */
+	uintptr_t kstack_top;	      /* (c) end of the kernel stack */
+
+	enum thread_state state; /* (s) */
+	uint8_t priority;	 /* (s) */
+	bool preempt_pending;	 /* (s) quantum used up, or a better thread is ready */
+	bool killed;		 /* (a) is to die: every killable wait ends, no return to user
+					 * mode; next to preempt_pending, entry.S tests both at once */
+	uint64_t quantum_left;	 /* (s) ns */
+	uint64_t cpu_time;	 /* (s) ns run so far */
+	uint32_t cpu;		 /* (s) processor whose run queue it is on, or where it ran last */
+	struct list_link run_link; /* (s) on a run queue while ready, to be reaped when a zombie */
+	struct list_link all_link; /* (s) on the list of sched_for_each */
+	void (*reap)(struct thread *t); /* (s) of a zombie, see sched_exit */
+
+	const void *wait_channel;      /* (q) what it waits for, NULL if nothing */
+	const char *wait_why;	       /* (q) */
+	struct list_link wait_link;    /* (q) on its channel's bucket */
+	struct list_link timeout_link; /* (q) on the list of timed waits */
+	uint64_t wait_deadline;	       /* (q) ns, SLEEPQ_FOREVER if none */
+	uint8_t wait_result;	       /* (q) enum sleepq_result */
+	uint8_t wait_state;	       /* (q) see sleepq.c */
+	uint8_t wait_flags;	       /* (q) SLEEPQ_KILLABLE */
+
+	bool nofaulting;   /* (t) faults are errors, not served (atomic context) */
+	uintptr_t onfault; /* (t) where copyin and friends go on after an unresolved fault */
+
+	struct { /* (t) this thread's vm_map_lookup hint, valid while timestamps agree */
+		struct vm_map *map;
+		uint64_t timestamp;
+		struct vm_map_entry *entry;
+	} vm_hint;
+
+	struct machine_thread machine; /* (t) registers that only context.c knows */
+	struct lockorder lockorder;    /* (t) */
+	struct proc *proc;	       /* (c) NULL for kernel threads */
+	void *upper;		       /* (c) what kernel/thread.c keeps about it */
+	uint64_t id;		       /* (c) unique */
+	char name[THREAD_NAME_MAX];    /* (c) */
+}; /* (s) scheduler lock  (q) sleep queue lock  (t) the thread itself  (c) constant  (a) atomic */
+
+/* sched_init: adopt the running boot stack as the first thread (thread0: name, id and stack bounds
+ * set, the rest zero), make the idle thread and the reaper.  Boot processor, interrupts off. */
+void sched_init(struct thread *thread0);
+
+/* sched_start: make a new thread (EMBRYO, priority set, context set up by context_init, the rest
+ * zero) ready. */
+void sched_start(struct thread *t);
+
+/* sched_yield: let another thread of the same or a better priority run.  No spinlock held. */
+void sched_yield(void);
+
+/* sched_exit: stop the current thread for ever; `reap(t)` is called later, on another stack, with
+ * no lock held, when the thread no longer uses its own stack. */
+_Noreturn void sched_exit(void (*reap)(struct thread *t));
+
+/* sched_set_priority: change t's priority. */
+void sched_set_priority(struct thread *t, uint8_t priority);
+
+/* sched_tick: account the time up to now (ns) to the current thread and ask for the next tick if
+ * one is needed; called by the timer interrupt, interrupts off. */
+void sched_tick(uint64_t now);
+
+/* sched_preempt: switch if preempt_pending; called on the way out of an interrupt or trap with
+ * interrupts off and no lock held. */
+void sched_preempt(void);
+
+/* sched_wakeup: make t ready, which sleeps or is just going to (sleepq.c only). */
+void sched_wakeup(struct thread *t);
+
+/* sched_block: sleep until sched_wakeup, if commit(the current thread), called with the scheduler
+ * lock held, says yes (sleepq.c only).  No spinlock held. */
+void sched_block(bool (*commit)(struct thread *t));
+
+/* sched_begin: where a new thread's first turn starts, on its own stack: interrupts off, the
+ * scheduler lock held.  Gives the lock back, turns interrupts on and calls entry(arg), which must
+ * not return.  Called by context_init's trampoline only. */
+_Noreturn void sched_begin(void (*entry)(void *), void *arg);
+
+/* sched_kill: mark t as killed and end its killable wait. */
+void sched_kill(struct thread *t);
+
+/* sched_idle_hook: called by the idle thread, preemptible, when there is nothing to run; returns
+ * true if it did some work (zeroing pages) and wants to be called again. */
+extern bool (*sched_idle_hook)(void);
+
+/* sched_for_each: call fn, with the scheduler lock held, for each thread that was started and not
+ * reaped (for ps and panic). */
+void sched_for_each(void (*fn)(struct thread *t, void *arg), void *arg);
+
+#endif

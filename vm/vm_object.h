@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Memory objects: what an address range contains, page by page.
+ *
+ * An anonymous object holds pages that began as zeroes.  Copy-on-write is Mach's: an object may
+ * shadow a backing object; a page it lacks is looked for there, and a write copies it up.
+ *
+ *	entry ---> object 3 ---> object 1 ---> (zero)		reads of a page: the first object of
+ *	           [..p.]         [pq..]			the chain that has it
+ *	entry ---> object 2 ------^
+ *
+ * Invariants: a shadowed page (present further up in every chain through it) is never mapped; an
+ * object's pages have pindex < size; ref_count counts entries, handles and shadows.
+ */
+#ifndef VM_VM_OBJECT_H
+#define VM_VM_OBJECT_H
+
+#include "kernel/base/list.h"
+#include "kernel/base/rwlock.h"
+#include "vm/vm_radix.h"
+#include "vm/vm_types.h"
+
+struct vm_page;
+struct vm_pager_ops;
+
+enum vm_object_type {
+	VM_OBJECT_ANONYMOUS,
+	VM_OBJECT_KERNEL, /* kernel_object: wired kernel memory, indexed by address */
+	VM_OBJECT_BOOT,	  /* pages of a boot module */
+	VM_OBJECT_SUBMAP, /* the placeholder vm_submap_object: never holds a page */
+};
+
+struct vm_object {
+	struct rwlock lock;
+	struct vm_radix pages;	   /* (o) resident pages by index */
+	uint64_t resident;	   /* (o) how many */
+	vm_pindex_t size;	   /* (o) pages */
+	uint32_t ref_count;	   /* (o) */
+	uint32_t shadow_count;	   /* (o) objects that shadow this one */
+	uint32_t paging;	   /* (o) operations under way that forbid collapse and teardown */
+	enum vm_object_type type;  /* (c) */
+	uint32_t flags;		   /* (o) VM_OBJECT_* below */
+	struct vm_object *backing; /* (o) what this one shadows; the reference is counted there */
+	vm_ooffset_t backing_offset;  /* (o) where in it our offset 0 lies, bytes */
+	struct list shadows;	      /* (o) objects that shadow this one */
+	struct list_link shadow_link; /* (b) on backing->shadows */
+	vm_size_t charge;	      /* (o) bytes of commit charged to the object itself */
+	struct list_link all;	      /* list of all objects, debug */
+}; /* (o) lock, exclusively to change, shared to read  (b) the backing object's lock
+	   (c) constant after creation */
+
+/* Every reference comes from one mapping (and its clipped parts), so a page of a range that is
+ * unmapped can be freed. */
+#define VM_OBJECT_ONEMAPPING	0x1
+/* Torn down: no new reference may be taken. */
+#define VM_OBJECT_DEAD		0x2
+/* Somebody sleeps until `paging` is 0. */
+#define VM_OBJECT_PAGING_WANTED 0x4
+
+extern struct vm_object vm_submap_object_store, kernel_object_store;
+#define vm_submap_object (&vm_submap_object_store)
+#define kernel_object	 (&kernel_object_store)
+
+void vm_object_init(void); /* boot */
+
+/* vm_object_allocate: an object of `size` pages with one reference; NULL without memory.  Never
+ * sleeps; any VM lock may be held. */
+struct vm_object *vm_object_allocate(enum vm_object_type type, vm_pindex_t size);
+/* vm_object_allocate_anon: likewise, anonymous and ONEMAPPING. */
+struct vm_object *vm_object_allocate_anon(vm_pindex_t size);
+
+/* vm_object_reference: one more; takes the lock.  NULL is ignored.  _locked: write-locked. */
+void vm_object_reference(struct vm_object *object);
+void vm_object_reference_locked(struct vm_object *object);
+
+/* vm_object_deallocate: drop a reference; the last one frees pages, charge and the reference on the
+ * backing object, iteratively.  May sleep for busy pages: no map or object lock held. */
+void vm_object_deallocate(struct vm_object *object);
+
+/*
+ * vm_object_shadow: make a private copy-on-write view.  *object and *offset (bytes) are replaced by
+ * a new object of `length` bytes that shadows them from offset 0 on; the caller's reference moves.
+ * No-op for an anonymous object with one reference: nobody else can see it.
+ * vm_object_shadow_at: likewise, but the view keeps the caller's offset (stacks): the new object is
+ * sized offset + length and backs offset for offset.
+ * KERN_RESOURCE_SHORTAGE: no memory, nothing changed.  No object lock held.
+ */
+kern_return_t vm_object_shadow(struct vm_object **object, vm_ooffset_t *offset, vm_size_t length);
+
+/* vm_object_collapse: shorten the chain below object by collapse and bypass.  Object write-locked,
+ * and still so on return. */
+void vm_object_collapse(struct vm_object *object);
+
+/*
+ * vm_object_coalesce: may the range that ends at `offset + size` bytes of object be extended by
+ * `more` bytes in the same object?  If so, stale pages there are freed, the object is sized, and
+ * TRUE is returned.  A NULL object can always be extended.
+ */
+bool vm_object_coalesce(struct vm_object *object, vm_ooffset_t offset, vm_size_t size,
+			vm_size_t more);
+
+/* vm_object_page_remove: free the pages [start, end) (end 0: to the end), unmapping them first.
+ * Wired pages are kept but zeroed.  Object write-locked; no busy page in the range. */
+void vm_object_page_remove(struct vm_object *object, vm_pindex_t start, vm_pindex_t end);
+
+/* vm_object_paging_begin, _end: forbid collapse and teardown meanwhile.  Object write-locked. */
+void vm_object_paging_begin(struct vm_object *object);
+void vm_object_paging_end(struct vm_object *object);
+
+/* vm_object_count: objects alive, for leak tests. */
+uint64_t vm_object_count(void);
+
+#endif

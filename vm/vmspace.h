@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A process's address space: a map, its pmap, and where the main stack is. */
+#ifndef VM_VMSPACE_H
+#define VM_VMSPACE_H
+
+#include "vm/vm_map.h"
+
+struct vmspace {
+	struct vm_map vm_map;
+	uint32_t refcnt;	 /* (a) processes and holders */
+	vm_pindex_t vm_ssize;	 /* (m) pages of the main stack */
+	vm_offset_t vm_maxsaddr; /* (m) lowest address the main stack may reach */
+	vm_offset_t vm_stacktop; /* (m) its end; 0: none yet */
+};				 /* (m) the map's lock  (a) atomic */
+
+void vmspace_init(void); /* boot */
+
+/* vmspace_alloc: an empty space with one reference; NULL without memory. */
+struct vmspace *vmspace_alloc(vm_offset_t min, vm_offset_t max);
+/* vmspace_fork: a copy by the entries' inheritance; NULL without memory, on a submap, when the
+ * commit charge is refused, or when killed.  Sleeps; no lock held; the new map has no owner yet. */
+struct vmspace *vmspace_fork(struct vmspace *vm1);
+/* vmspace_acquire: one more reference; false if the last is gone.  vmspace_free: drop one; the last
+ * removes everything.  No lock held; may sleep. */
+bool vmspace_acquire(struct vmspace *vm);
+void vmspace_free(struct vmspace *vm);
+
+#endif
