@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Sleeping reader/writer locks.  Not recursive, not even for readers.  Waiting writers hold off new
- * readers, so writers do not starve.  Waits are not killable: holders never wait for an event.
+ * readers, and after a writer the readers that waited have their turn, so neither side starves.
+ * Waits are not killable: holders never wait for an event.
  */
 #ifndef KERNEL_BASE_RWLOCK_H
 #define KERNEL_BASE_RWLOCK_H

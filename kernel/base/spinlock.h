@@ -28,7 +28,10 @@ struct spinlock {
 	const char *name;
 };
 
-#define SPINLOCK_INITIALIZER(n, r) {.owner = SPINLOCK_FREE, .rank = (r), .name = (n)}
+#define SPINLOCK_INITIALIZER(n, r)                               \
+	{                                                        \
+		.owner = SPINLOCK_FREE, .rank = (r), .name = (n) \
+	}
 
 void spinlock_init(struct spinlock *l, const char *name, enum lock_rank rank);
 
