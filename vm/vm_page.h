@@ -7,7 +7,7 @@
  *	object	resident in one vm_object at one index; found through the object's radix tree
  *
  * Busy pages: a page that is being filled or copied is `busy`; who finds one releases every lock,
- * waits with vm_page_sleep_if_busy() and starts again.
+ * waits with vm_page_sleep() and starts again.
  */
 #ifndef VM_VM_PAGE_H
 #define VM_VM_PAGE_H
@@ -109,7 +109,7 @@ void vm_page_busy(struct vm_page *m);
 void vm_page_unbusy(struct vm_page *m);
 
 /*
- * vm_page_sleep_if_busy: m is busy: become a waiter, release m->object's lock (write), sleep until
+ * vm_page_sleep: m is busy: become a waiter, release m->object's lock (write), sleep until
  * it is not.  Returns KERN_SUCCESS, or KERN_ABORTED if the thread is killed.  No other lock held;
  * the object is unlocked on return and m may be gone: start again.
  */
@@ -118,6 +118,11 @@ kern_return_t vm_page_sleep(struct vm_page *m, const char *why);
 /* vm_page_wire, vm_page_unwire: object write-locked. */
 void vm_page_wire(struct vm_page *m);
 void vm_page_unwire(struct vm_page *m);
+
+/* For vm_phys.c.  vm_page_init: m is allocated now; sets the whole structure.  vm_page_wake_waiters:
+ * frames were freed; wakes those in vm_page_wait(). */
+void vm_page_init(struct vm_page *m, int req);
+void vm_page_wake_waiters(void);
 
 /* vm_page_wait: sleep until frames were freed, or a short time; KERN_ABORTED if killed.
  * assert_may_fault(). */

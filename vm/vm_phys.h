@@ -17,7 +17,8 @@ struct vm_page;
 
 /*
  * Before vm_phys_init(): a list of free ranges.
- * vm_phys_early_add: [start, end) is usable memory.  vm_phys_early_reserve: take a range out.
+ * vm_phys_early_add: [start, end) is usable memory; only such frames get a vm_page.
+ * vm_phys_early_reserve: take a range out (kernel, modules); after all calls of vm_phys_early_add.
  * vm_phys_early_alloc: take `size` bytes at `align` (powers of two, page multiples) for ever;
  * panics when there is none.  Boot only, one processor.
  */
@@ -40,6 +41,16 @@ void vm_phys_free(struct vm_page *m, unsigned order);
 /* vm_phys_add_page: hand a frame that was reserved at boot (a finished boot module) to the
  * allocator. */
 void vm_phys_add_page(struct vm_page *m);
+
+/* For vm_page_alloc.c: up to n single frames at once, not initialised as allocated; returns how many
+ * there were.  Given back the same way, which wakes nobody. */
+unsigned vm_phys_take_frames(struct vm_page **frames, unsigned n, int req);
+void vm_phys_return_frames(struct vm_page **frames, unsigned n);
+
+/* vm_phys_free_frames: frames in the buddies, caches above not counted; a snapshot.
+ * vm_phys_total_frames: all frames the allocator was given. */
+uint64_t vm_phys_free_frames(void);
+uint64_t vm_phys_total_frames(void);
 
 /* vm_phys_audit: check the buddies' bitmaps against the free lists and counts; panics with the
  * difference.  Debug builds and host tests. */

@@ -36,8 +36,9 @@ struct vm_zone {
 	const struct vm_zone_supplier *supplier; /* (c) NULL: the registered kmem supplier */
 	struct list partial;			 /* (z) slabs with free objects */
 	struct list full;			 /* (z) slabs without */
-	uint64_t in_use, slabs, allocs;		 /* (z) objects handed out or cached; slabs held */
-	struct list_link all;			 /* list of all zones, for statistics */
+	uint64_t in_use, slabs;			 /* (z) objects handed out or cached; slabs held */
+	uint32_t empty;	      /* (z) slabs without a taken object; last on partial */
+	struct list_link all; /* list of all zones, for statistics */
 	struct vm_zone_cache {
 		uint32_t count;
 		void *object[VM_ZONE_CACHE];
@@ -47,7 +48,7 @@ struct vm_zone {
 #define VM_ZONE_ZERO   0x1 /* contents zero */
 #define VM_ZONE_NOWAIT 0x2 /* NULL at once; direct zones never wait anyway */
 
-/* vm_zone_init: caller's storage; size up to half a page; supplier NULL for kmem_map. */
+/* vm_zone_init: caller's storage; size up to about a page; supplier NULL for kmem_map. */
 void vm_zone_init(struct vm_zone *z, const char *name, size_t size,
 		  const struct vm_zone_supplier *supplier);
 

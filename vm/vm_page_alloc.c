@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Single frames, quickly: the layer between those who need a page and the buddies.
+ *
+ *	vm_page_alloc_noobj(0)  ---> this processor's cache <--- CACHE_MOVE at a time ---> buddies
+ *	vm_page_alloc_noobj(ZERO) -> pool of zeroed frames  <--- vm_page_zero_idle() <---- buddies
+ *
+ * Each falls back on the other when it is empty.  A frame in a cache or in the pool is free: it
+ * counts as such and its vm_page says so.
+ *
+ * While memory is short, freed frames bypass the caches, so that whoever waits for one finds it, on
+ * whatever processor it runs.
+ */
+#include <machine/cpu.h>
+#include "kernel/base/clock.h"
+#include "kernel/base/lockorder.h"
+#include "kernel/base/panic.h"
+#include "kernel/base/sleepq.h"
+#include "kernel/base/spinlock.h"
+#include "vm/pmap.h"
+#include "vm/vm_page.h"
+#include "vm/vm_phys.h"
+
+#define CACHE_SIZE   32		      /* frames in a cache */
+#define CACHE_MOVE   (CACHE_SIZE / 2) /* frames moved between a cache and the buddies at once */
+#define POOL_SIZE    64		      /* zeroed frames kept */
+#define SHORT_FRAMES (4 * VM_PAGE_RESERVE) /* fewer frames in the buddies: memory is short */
+#define WAIT_NS	     (100 * NS_PER_MS)
+
+static struct frame_cache {
+	uint32_t count;					 /* (p) */
+	struct vm_page *frame[CACHE_SIZE];		 /* (p) */
+} __attribute__((aligned(64))) caches[MACHINE_MAX_CPUS]; /* (p) its processor, interrupts off */
+
+static struct { /* (z) guarded by lock */
+	struct spinlock lock;
+	uint32_t count;			  /* (z) */
+	uint32_t being_zeroed;		  /* (z) frames on their way in: free as well */
+	struct vm_page *frame[POOL_SIZE]; /* (z) */
+} pool = {
+    .lock = SPINLOCK_INITIALIZER("zeroed pages", LOCK_RANK_PHYS),
+};
+
+/* Threads in vm_page_wait(); its address is what they wait for.  Atomic. */
+static uint32_t waiters;
+
+static bool
+memory_is_short(void)
+{
+	return vm_phys_free_frames() < SHORT_FRAMES ||
+	       __atomic_load_n(&waiters, __ATOMIC_RELAXED) != 0;
+}
+
+/* cache_refill: a few frames from the buddies; of the reserve only the one that is asked for. */
+static void
+cache_refill(struct frame_cache *c, int req)
+{
+	c->count = vm_phys_take_frames(c->frame, CACHE_MOVE, req & ~VM_ALLOC_RESERVE);
+	if (c->count == 0 && (req & VM_ALLOC_RESERVE) != 0)
+		c->count = vm_phys_take_frames(c->frame, 1, req);
+}
+
+/* cache_take: a free frame that is not known to be zero, or NULL. */
+static struct vm_page *
+cache_take(int req)
+{
+	struct vm_page *m = NULL;
+	struct frame_cache *c;
+
+	spin_enter();
+	c = &caches[cpu_id()];
+	if (c->count == 0)
+		cache_refill(c, req);
+	if (c->count != 0)
+		m = c->frame[--c->count];
+	spin_exit();
+	return m;
+}
+
+/* cache_drain: all but the first `keep` frames go back to the buddies. */
+static void
+cache_drain(struct frame_cache *c, uint32_t keep)
+{
+	vm_phys_return_frames(&c->frame[keep], c->count - keep);
+	c->count = keep;
+}
+
+static void
+cache_put(struct vm_page *m)
+{
+	struct frame_cache *c;
+
+	spin_enter();
+	c = &caches[cpu_id()];
+	if (c->count == CACHE_SIZE)
+		cache_drain(c, CACHE_SIZE - CACHE_MOVE);
+	c->frame[c->count++] = m;
+	if (memory_is_short())
+		cache_drain(c, 0);
+	spin_exit();
+	vm_page_wake_waiters();
+}
+
+/* pool_take: a zeroed frame, or NULL. */
+static struct vm_page *
+pool_take(void)
+{
+	struct vm_page *m = NULL;
+
+	if (__atomic_load_n(&pool.count, __ATOMIC_RELAXED) == 0)
+		return NULL;
+	spinlock_lock(&pool.lock);
+	if (pool.count != 0)
+		m = pool.frame[--pool.count];
+	spinlock_unlock(&pool.lock);
+	return m;
+}
+
+static struct vm_page *
+alloc_zeroed(int req)
+{
+	struct vm_page *m = pool_take();
+
+	if (m != NULL)
+		return m;
+	m = cache_take(req);
+	if (m != NULL)
+		pmap_zero_page(m);
+	return m;
+}
+
+static struct vm_page *
+alloc_any(int req)
+{
+	struct vm_page *m = cache_take(req);
+
+	return m != NULL ? m : pool_take();
+}
+
+struct vm_page *
+vm_page_alloc_noobj(int req)
+{
+	struct vm_page *m = (req & VM_ALLOC_ZERO) != 0 ? alloc_zeroed(req) : alloc_any(req);
+
+	if (m != NULL)
+		vm_page_init(m, req);
+	return m;
+}
+
+void
+vm_page_free_noobj(struct vm_page *m)
+{
+	ASSERT(m->state == VM_PAGE_STATE_USED, "frame %#zx is freed twice (state %u)",
+	       (size_t)vm_page_to_phys(m), m->state);
+	ASSERT(m->object == NULL && m->pv_pmap == NULL, "freed frame %#zx: object %p pmap %p",
+	       (size_t)vm_page_to_phys(m), (void *)m->object, (void *)m->pv_pmap);
+	ASSERT((m->flags & VM_PAGE_FIXED) == 0, "frame %#zx belongs to the boot",
+	       (size_t)vm_page_to_phys(m));
+	m->state = VM_PAGE_STATE_FREE;
+	cache_put(m);
+}
+
+/* pool_room: may one more frame be zeroed?  Lock held. */
+static bool
+pool_room(void)
+{
+	return pool.count + pool.being_zeroed < POOL_SIZE;
+}
+
+/* pool_begin: a frame to be zeroed, with a place kept for it; NULL if the pool needs none.
+ * Interrupts stay off until it is counted as being zeroed, lest a reader of the counts miss it. */
+static struct vm_page *
+pool_begin(void)
+{
+	struct vm_page *m;
+	bool room;
+
+	spin_enter();
+	m = cache_take(0);
+	spinlock_lock(&pool.lock);
+	room = m != NULL && pool_room();
+	pool.being_zeroed += room;
+	spinlock_unlock(&pool.lock);
+	if (m != NULL && !room)
+		cache_put(m);
+	spin_exit();
+	return room ? m : NULL;
+}
+
+/* pool_end: m is zeroed now; true if there is room for another one. */
+static bool
+pool_end(struct vm_page *m)
+{
+	bool room;
+
+	spinlock_lock(&pool.lock);
+	pool.being_zeroed--;
+	pool.frame[pool.count++] = m;
+	room = pool_room();
+	spinlock_unlock(&pool.lock);
+	return room;
+}
+
+bool
+vm_page_zero_idle(void)
+{
+	struct vm_page *m = memory_is_short() ? NULL : pool_begin();
+
+	if (m == NULL)
+		return false;
+	pmap_zero_page(m);
+	return pool_end(m);
+}
+
+void
+vm_page_wake_waiters(void)
+{
+	if (__atomic_load_n(&waiters, __ATOMIC_SEQ_CST) != 0)
+		sleepq_wake_all(&waiters);
+}
+
+kern_return_t
+vm_page_wait(const char *why)
+{
+	enum sleepq_result result = SLEEPQ_WOKEN;
+
+	assert_may_fault("vm_page_wait");
+	__atomic_add_fetch(&waiters, 1, __ATOMIC_SEQ_CST);
+	sleepq_prepare(&waiters, why);
+	if (vm_phys_free_frames() > VM_PAGE_RESERVE)
+		sleepq_cancel();
+	else
+		result = sleepq_wait(clock_now() + WAIT_NS, SLEEPQ_KILLABLE);
+	__atomic_sub_fetch(&waiters, 1, __ATOMIC_SEQ_CST);
+	return result == SLEEPQ_KILLED ? KERN_ABORTED : KERN_SUCCESS;
+}
+
+void
+vm_page_get_counts(struct vm_page_counts *c)
+{
+	spinlock_lock(&pool.lock);
+	c->zeroed = pool.count;
+	c->free = vm_phys_free_frames() + pool.count + pool.being_zeroed;
+	spinlock_unlock(&pool.lock);
+	for (unsigned i = 0; i < MACHINE_MAX_CPUS; i++)
+		c->free += __atomic_load_n(&caches[i].count, __ATOMIC_RELAXED);
+	c->total = vm_phys_total_frames();
+	c->reserve = VM_PAGE_RESERVE;
+}

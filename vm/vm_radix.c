@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Radix trees with path compression.
+ *
+ * An index is read six bits at a time, from the top; each node looks at one such digit and has 64
+ * slots.  A slot holds a node or a page (told apart by the lowest bit).  Digits that do not decide
+ * anything have no node: a subtree with one page is that page, wherever it is in the tree, and a
+ * node may skip levels, which is why it knows its own shift and prefix:
+ *
+ *	index	= prefix . digit . shift bits below
+ *
+ *	pages 5, 0x41, 0x1000		root: shift 12 (prefix 0)
+ *					 [0] node: shift 6, [0] page 5   [1] page 0x41
+ *					 [1] page 0x1000
+ *
+ * Invariants: every node has at least two slots in use, and `used` has just their bits; other slots
+ * are 0; all indices below a node begin with its prefix.
+ *
+ * A lookup follows digits without comparing prefixes: at the end it finds a page, whose own index
+ * tells whether it is the right one.
+ */
+#include "kernel/base/panic.h"
+#include "vm/vm_page.h"
+#include "vm/vm_radix.h"
+#include "vm/vm_zone.h"
+
+#define DIGIT_BITS 6
+#define SLOTS	   (1u << DIGIT_BITS)
+#define DIGIT_MASK (SLOTS - 1)
+#define INDEX_BITS 54 /* of a byte offset of 64 bits 52 remain: 9 digits */
+#define PAGE_TAG   1ul
+
+struct radix_node {
+	uint64_t used;	 /* bit s: slot[s] is not 0 */
+	uint64_t prefix; /* the digits above ours */
+	unsigned shift;	 /* bits below our digit */
+	uintptr_t slot[SLOTS];
+};
+
+static struct vm_zone node_zone;
+
+void
+vm_radix_init(void)
+{
+	vm_zone_init(&node_zone, "radix nodes", sizeof(struct radix_node), &vm_zone_direct);
+}
+
+static bool
+is_node(uintptr_t e)
+{
+	return e != 0 && (e & PAGE_TAG) == 0;
+}
+
+static struct radix_node *
+to_node(uintptr_t e)
+{
+	return (struct radix_node *)e;
+}
+
+static struct vm_page *
+to_page(uintptr_t e)
+{
+	return (struct vm_page *)(e & ~PAGE_TAG);
+}
+
+static unsigned
+node_digit(const struct radix_node *n, vm_pindex_t index)
+{
+	return (unsigned)(index >> n->shift) & DIGIT_MASK;
+}
+
+/* node_first: the least index that the node can hold. */
+static vm_pindex_t
+node_first(const struct radix_node *n)
+{
+	return n->prefix << (n->shift + DIGIT_BITS);
+}
+
+static bool
+node_covers(const struct radix_node *n, vm_pindex_t index)
+{
+	return index >> (n->shift + DIGIT_BITS) == n->prefix;
+}
+
+static void
+node_set(struct radix_node *n, vm_pindex_t index, uintptr_t e)
+{
+	unsigned s = node_digit(n, index);
+
+	n->slot[s] = e;
+	n->used |= 1ull << s;
+}
+
+struct vm_page *
+vm_radix_lookup(const struct vm_radix *t, vm_pindex_t index)
+{
+	uintptr_t e = t->root;
+	struct vm_page *m;
+
+	while (is_node(e))
+		e = to_node(e)->slot[node_digit(to_node(e), index)];
+	m = to_page(e);
+	return m != NULL && m->pindex == index ? m : NULL;
+}
+
+/* split: put a new node above e, which is at *link, so that index gets a slot beside it. */
+static kern_return_t
+split(uintptr_t *link, uintptr_t e, vm_pindex_t index, uintptr_t leaf)
+{
+	vm_pindex_t other = is_node(e) ? node_first(to_node(e)) : to_page(e)->pindex;
+	struct radix_node *n;
+	unsigned top;
+
+	VERIFY(other != index, "index %#zx is there already", (size_t)index);
+	n = vm_zone_alloc(&node_zone, VM_ZONE_ZERO);
+	if (n == NULL)
+		return KERN_RESOURCE_SHORTAGE;
+	top = 63 - (unsigned)__builtin_clzll(index ^ other); /* the highest bit that differs */
+	n->shift = top / DIGIT_BITS * DIGIT_BITS;
+	n->prefix = index >> (n->shift + DIGIT_BITS);
+	node_set(n, other, e);
+	node_set(n, index, leaf);
+	*link = (uintptr_t)n;
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+vm_radix_insert(struct vm_radix *t, struct vm_page *m)
+{
+	vm_pindex_t index = m->pindex;
+	uintptr_t leaf = (uintptr_t)m | PAGE_TAG;
+	struct radix_node *n = NULL;
+	uintptr_t *link = &t->root;
+
+	ASSERT(index >> INDEX_BITS == 0, "index %#zx", (size_t)index);
+	while (is_node(*link) && node_covers(to_node(*link), index)) {
+		n = to_node(*link);
+		link = &n->slot[node_digit(n, index)];
+	}
+	if (*link != 0)
+		return split(link, *link, index, leaf);
+	if (n == NULL)
+		t->root = leaf;
+	else
+		node_set(n, index, leaf);
+	return KERN_SUCCESS;
+}
+
+/* node_shrink: n, which hangs at *link, lost a slot: with one left it is not needed. */
+static void
+node_shrink(uintptr_t *link, struct radix_node *n)
+{
+	if ((n->used & (n->used - 1)) != 0)
+		return;
+	*link = n->slot[__builtin_ctzll(n->used)];
+	vm_zone_free(&node_zone, n);
+}
+
+struct vm_page *
+vm_radix_remove(struct vm_radix *t, vm_pindex_t index)
+{
+	uintptr_t *link = &t->root, *node_link = NULL;
+	struct radix_node *n = NULL;
+	struct vm_page *m;
+
+	while (is_node(*link)) {
+		node_link = link;
+		n = to_node(*link);
+		link = &n->slot[node_digit(n, index)];
+	}
+	m = to_page(*link);
+	if (m == NULL || m->pindex != index)
+		return NULL;
+	*link = 0;
+	if (n != NULL) {
+		n->used &= ~(1ull << node_digit(n, index));
+		node_shrink(node_link, n);
+	}
+	return m;
+}
+
+/* least: the page with the least index below e; NULL if e is empty. */
+static struct vm_page *
+least(uintptr_t e)
+{
+	while (is_node(e))
+		e = to_node(e)->slot[__builtin_ctzll(to_node(e)->used)];
+	return to_page(e);
+}
+
+struct vm_page *
+vm_radix_lookup_ge(const struct vm_radix *t, vm_pindex_t index)
+{
+	uintptr_t e = t->root, next = 0; /* next: the nearest subtree wholly above index */
+	struct vm_page *m;
+
+	while (is_node(e)) {
+		struct radix_node *n = to_node(e);
+		uint64_t above;
+
+		if (!node_covers(n, index))
+			return least(index < node_first(n) ? e : next);
+		above = n->used & ~((2ull << node_digit(n, index)) - 1);
+		if (above != 0)
+			next = n->slot[__builtin_ctzll(above)];
+		e = n->slot[node_digit(n, index)];
+	}
+	m = to_page(e);
+	return m != NULL && m->pindex >= index ? m : least(next);
+}
