@@ -83,8 +83,8 @@ panic_end(uintptr_t pc, uintptr_t fp)
 	cpu_exit(CPU_EXIT_PANIC);
 }
 
-/* The caller of the function this is used in. */
-#define CALLER_PC ((uintptr_t)__builtin_return_address(0))
+/* The call of the function this is used in: what is behind it may be another function. */
+#define CALLER_PC ((uintptr_t)__builtin_return_address(0) - 1)
 #define CALLER_FP (*(uintptr_t *)__builtin_frame_address(0))
 
 void

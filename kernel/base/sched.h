@@ -33,14 +33,18 @@ enum thread_state {
 	THREAD_ZOMBIE,
 };
 
-/* Priorities: 0 is the highest. */
+/* Priorities: 0 is the highest.  The idle thread's is below all that others can have. */
 #define SCHED_PRIORITIES   64
 #define SCHED_PRIO_KERNEL  8
 #define SCHED_PRIO_DEFAULT 32
-#define SCHED_PRIO_IDLE	   (SCHED_PRIORITIES - 1)
+#define SCHED_PRIO_LOWEST  (SCHED_PRIORITIES - 1)
+#define SCHED_PRIO_IDLE	   SCHED_PRIORITIES
 #define SCHED_QUANTUM_NS   10000000ull
 
 #define THREAD_NAME_MAX 24
+
+/* Thread ids below this are for thread0 (0) and the threads that the scheduler makes itself. */
+#define SCHED_FIRST_FREE_ID 16
 
 struct thread {
 	struct context context; /* (s) where it goes on; arch/x86_64/context.S knows it is first */
@@ -75,7 +79,7 @@ struct thread {
 	uintptr_t onfault; /* (t) where copyin and friends go on after an unresolved fault */
 
 	struct { /* (t) this thread's vm_map_lookup hint, valid while timestamps agree */
-		struct vm_map *map;
+		uint64_t serial; /* of the map */
 		uint64_t timestamp;
 		struct vm_map_entry *entry;
 	} vm_hint;
