@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The auxiliary vector: what the loader tells a program about itself (System V ABI numbers). */
+#ifndef PAGODA_AUXV_H
+#define PAGODA_AUXV_H
+
+#include <stdint.h>
+
+#define AT_NULL	  0
+#define AT_PHDR	  3
+#define AT_PHENT  4
+#define AT_PHNUM  5
+#define AT_PAGESZ 6
+#define AT_BASE	  7
+#define AT_ENTRY  9
+#define AT_RANDOM 25
+#define AT_EXECFN 31
+
+struct auxv {
+	uint64_t type, value;
+};
+
+/* auxv_start: the vector, ended by AT_NULL. */
+const struct auxv *auxv_start(void);
+
+/* getauxval: the value of one type; 0 if it is not there. */
+uint64_t getauxval(uint64_t type);
+
+#endif
