@@ -26,6 +26,10 @@
 #define VM_MIN_KERNEL_ADDRESS 0xffffc00000000000ul
 #define VM_MAX_KERNEL_ADDRESS 0xffffc08000000000ul
 
+/* Device memory that the kernel itself touches: pmap_map_device() in <machine/pmap.h>.  One slot. */
+#define DEVICE_MAP_BASE 0xffffe00000000000ul
+#define DEVICE_MAP_SIZE 0x0000008000000000ul
+
 #define KERNEL_IMAGE_BASE 0xffffffff80000000ul
 
 #define KERNEL_STACK_SIZE (4 * PAGE_SIZE)

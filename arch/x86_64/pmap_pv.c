@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The reverse map: from a page to the places where it is mapped.
+ *
+ *	vm_page                          pv_entry            pv_entry
+ *	+---------------------+         +-----------+       +-----------+
+ *	| pv_pmap, pv_va      |   +---> | pmap, va  |   +-> | pmap, va  |
+ *	| pv_more ------------|---+     | next -----|---+   | next NULL |
+ *	+---------------------+         +-----------+       +-----------+
+ *
+ * Most pages are mapped once: that pair is in the vm_page, and takes no allocation.  A page is
+ * mapped somewhere if and only if pv_pmap is set; then there may be a chain.
+ *
+ * Locks: the pv lock of a page, one of a few that pages share by hash.  Its order is after the
+ * pmap's lock, as everything that starts from an address wants it: pmap, entry, page.  Who starts
+ * from a page needs the two the other way round, and so only *tries* the pmap's lock; if that
+ * fails it lets go of the pv lock, serves what other processors ask of it, and starts again.
+ *
+ * May the pmap be destroyed between our reading it from the page and our trying its lock?  No: we
+ * hold the pv lock all the time and the page still has the mapping, so pmap_destroy() has yet to
+ * remove it, which needs our pv lock.  And once the lock is ours, pmap_destroy() has to wait for
+ * it before it frees the pmap, although we have removed the last mapping ourselves: it looks at the
+ * counts under the lock in the end.
+ */
+#include "arch/x86_64/pmap_private.h"
+#include "arch/x86_64/pmap_pv.h"
+#include "kernel/base/panic.h"
+#include "vm/vm_zone.h"
+#include <machine/cpu.h>
+
+/* One mapping of a page that has several. */
+struct pv_entry {
+	struct pv_entry *next; /* (v) */
+	struct pmap *pmap;     /* (v) */
+	vm_offset_t va;	       /* (v) */
+};			       /* (v) pv lock of the page */
+
+struct pv_lock pv_locks[PV_LOCKS] = {
+    [0 ... PV_LOCKS - 1] = {SPINLOCK_INITIALIZER("pv", LOCK_RANK_PV)},
+};
+
+static struct vm_zone pv_zone;
+
+void
+pv_init(void)
+{
+	vm_zone_init(&pv_zone, "pv entry", sizeof(struct pv_entry), &vm_zone_direct);
+}
+
+bool
+pv_insert_more(struct vm_page *m, struct pmap *pmap, vm_offset_t va)
+{
+	struct pv_entry *pv = vm_zone_alloc(&pv_zone, VM_ZONE_NOWAIT);
+
+	if (pv == NULL)
+		return false;
+	pv->pmap = pmap;
+	pv->va = va;
+	pv->next = m->pv_more;
+	m->pv_more = pv;
+	return true;
+}
+
+/* pv_remove_first: forget the mapping in the vm_page itself; the first of the chain moves up.  The
+ * pv lock is held. */
+static void
+pv_remove_first(struct vm_page *m)
+{
+	struct pv_entry *pv = m->pv_more;
+
+	if (pv == NULL) {
+		m->pv_pmap = NULL;
+		return;
+	}
+	m->pv_pmap = pv->pmap;
+	m->pv_va = pv->va;
+	m->pv_more = pv->next;
+	vm_zone_free(&pv_zone, pv);
+}
+
+/* pv_remove_more: forget a mapping of the chain.  The pv lock is held. */
+static void
+pv_remove_more(struct vm_page *m, const struct pmap *pmap, vm_offset_t va)
+{
+	struct pv_entry **link = &m->pv_more, *pv;
+
+	while ((pv = *link) != NULL && (pv->pmap != pmap || pv->va != va))
+		link = &pv->next;
+	VERIFY(pv != NULL, "page %#lx has no reverse mapping to pmap %p va %#lx",
+	       vm_page_to_phys(m), (const void *)pmap, va);
+	*link = pv->next;
+	vm_zone_free(&pv_zone, pv);
+}
+
+void
+pv_remove(struct vm_page *m, struct pmap *pmap, vm_offset_t va)
+{
+	struct spinlock *lock = pv_lock(m);
+
+	spinlock_lock_nested(lock);
+	if (m->pv_pmap == pmap && m->pv_va == va)
+		pv_remove_first(m);
+	else
+		pv_remove_more(m, pmap, va);
+	spinlock_unlock_nested(lock);
+}
+
+/* pv_lock_pmap: from the page to the pmap, with m's pv lock held: try the pmap's lock.  False: the
+ * pv lock was released in between and the page's mappings must be looked at anew. */
+static bool
+pv_lock_pmap(struct vm_page *m, struct pmap *pmap)
+{
+	if (spinlock_trylock(&pmap->lock))
+		return true;
+	spinlock_unlock(pv_lock(m));
+	cpu_spin_poll();
+	spinlock_lock(pv_lock(m));
+	return false;
+}
+
+/* pv_pte: the entry of a mapping in the reverse map.  Both locks are held. */
+static pte_t *
+pv_pte(const struct vm_page *m, const struct pmap *pmap, vm_offset_t va)
+{
+	pte_t *pte = pmap_pte(pmap, va);
+
+	VERIFY(pte != NULL && pte_page(*pte) == m && (*pte & PTE_MANAGED) != 0,
+	       "page %#lx: not mapped by pmap %p at va %#lx", vm_page_to_phys(m),
+	       (const void *)pmap, va);
+	return pte;
+}
+
+void
+pmap_remove_all(struct vm_page *m)
+{
+	struct pmap *pmap;
+
+	spinlock_lock(pv_lock(m));
+	while ((pmap = m->pv_pmap) != NULL) {
+		struct tlb_batch batch;
+		vm_offset_t va = m->pv_va;
+
+		if (!pv_lock_pmap(m, pmap))
+			continue;
+		tlb_batch_init(&batch, pmap);
+		pmap_clear_pte(pmap, va, pv_pte(m, pmap, va), &batch);
+		pv_remove_first(m);
+		tlb_batch_finish(&batch);
+		spinlock_unlock(&pmap->lock);
+	}
+	spinlock_unlock(pv_lock(m));
+}
+
+/* clear_bits: clear bits in the entry of one mapping, and flush if any was set; returns the old
+ * entry.  Both locks are held. */
+static pte_t
+clear_bits(const struct vm_page *m, struct pmap *pmap, vm_offset_t va, pte_t bits)
+{
+	pte_t *pte = pv_pte(m, pmap, va);
+	pte_t old = *pte;
+	struct tlb_batch batch;
+
+	if (bits == 0)
+		return old;
+	old = __atomic_fetch_and(pte, ~bits, __ATOMIC_SEQ_CST);
+	if ((old & bits) != 0) {
+		tlb_batch_init(&batch, pmap);
+		tlb_batch_add(&batch, va);
+		tlb_batch_finish(&batch);
+	}
+	return old;
+}
+
+/* pv_clear_pass: go through the mappings of m for pv_clear_bits(); false when a pmap is busy, and
+ * then the list may have changed.  The pv lock is held. */
+static bool
+pv_clear_pass(struct vm_page *m, pte_t test, pte_t bits, int *found)
+{
+	struct pv_entry first = {.next = m->pv_more, .pmap = m->pv_pmap, .va = m->pv_va};
+
+	if (first.pmap == NULL)
+		return true;
+	for (const struct pv_entry *pv = &first; pv != NULL; pv = pv->next) {
+		if (!pv_lock_pmap(m, pv->pmap))
+			return false;
+		*found += (clear_bits(m, pv->pmap, pv->va, bits) & test) != 0;
+		spinlock_unlock(&pv->pmap->lock);
+	}
+	return true;
+}
+
+/*
+ * pv_clear_bits: clear bits in the entries of all mappings of m; returns how many of them had a bit
+ * of `test`.  A pass that was cut short begins anew: an entry that was cleared is not counted
+ * twice, and with nothing to clear the count only has to be right about zero.
+ */
+static int
+pv_clear_bits(struct vm_page *m, pte_t test, pte_t bits)
+{
+	int found = 0;
+
+	spinlock_lock(pv_lock(m));
+	while (!pv_clear_pass(m, test, bits, &found))
+		;
+	spinlock_unlock(pv_lock(m));
+	return found;
+}
+
+void
+pmap_remove_write(struct vm_page *m)
+{
+	pv_clear_bits(m, 0, PTE_WRITE);
+}
+
+/* pmap_is_modified: the page itself is asked last: an entry that goes away meanwhile has left its
+ * dirty bit there. */
+bool
+pmap_is_modified(struct vm_page *m)
+{
+	return pv_clear_bits(m, PTE_DIRTY, 0) > 0 ||
+	       (__atomic_load_n(&m->aflags, __ATOMIC_RELAXED) & VM_PAGE_DIRTY) != 0;
+}
+
+void
+pmap_clear_modify(struct vm_page *m)
+{
+	pv_clear_bits(m, 0, PTE_DIRTY);
+	__atomic_fetch_and(&m->aflags, (uint8_t)~VM_PAGE_DIRTY, __ATOMIC_RELAXED);
+}
+
+int
+pmap_ts_referenced(struct vm_page *m)
+{
+	return pv_clear_bits(m, PTE_ACCESSED, PTE_ACCESSED);
+}
+
+bool
+pmap_page_is_mapped(struct vm_page *m)
+{
+	return __atomic_load_n(&m->pv_pmap, __ATOMIC_RELAXED) != NULL;
+}
+
+unsigned
+pv_count(struct vm_page *m, const struct pmap *pmap, vm_offset_t va)
+{
+	unsigned count;
+
+	spinlock_lock(pv_lock(m));
+	count = m->pv_pmap == pmap && m->pv_va == va;
+	if (m->pv_pmap != NULL)
+		for (struct pv_entry *pv = m->pv_more; pv != NULL; pv = pv->next)
+			count += pv->pmap == pmap && pv->va == va;
+	spinlock_unlock(pv_lock(m));
+	return count;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The reverse map, from a page to its mappings: see pmap_pv.c. */
+#ifndef ARCH_PMAP_PV_H
+#define ARCH_PMAP_PV_H
+
+#include "kernel/base/spinlock.h"
+#include "vm/vm_page.h"
+
+struct pmap;
+
+#define PV_LOCKS	64 /* a power of two */
+#define CACHE_LINE_SIZE 64
+
+extern struct pv_lock {
+	struct spinlock lock;
+} __attribute__((aligned(CACHE_LINE_SIZE))) pv_locks[PV_LOCKS];
+
+/* pv_lock: the lock of a page's reverse map. */
+static inline struct spinlock *
+pv_lock(const struct vm_page *m)
+{
+	return &pv_locks[(uintptr_t)m / sizeof(*m) % PV_LOCKS].lock;
+}
+
+void pv_init(void);
+
+/* pv_insert_more: pv_insert() for a page that is mapped already.  Its pv lock is held. */
+bool pv_insert_more(struct vm_page *m, struct pmap *pmap, vm_offset_t va);
+
+/* pv_insert: note that pmap maps m at va; false without memory.  The pmap's lock is held. */
+static inline bool
+pv_insert(struct vm_page *m, struct pmap *pmap, vm_offset_t va)
+{
+	struct spinlock *lock = pv_lock(m);
+	bool done = true;
+
+	spinlock_lock_nested(lock);
+	if (__builtin_expect(m->pv_pmap == NULL, 1)) {
+		m->pv_pmap = pmap;
+		m->pv_va = va;
+		m->pv_more = NULL;
+	} else {
+		done = pv_insert_more(m, pmap, va);
+	}
+	spinlock_unlock_nested(lock);
+	return done;
+}
+
+/* pv_remove: forget that pmap maps m at va.  The pmap's lock is held. */
+void pv_remove(struct vm_page *m, struct pmap *pmap, vm_offset_t va);
+
+/* pv_count: how often m's reverse map names this mapping; for the auditor. */
+unsigned pv_count(struct vm_page *m, const struct pmap *pmap, vm_offset_t va);
+
+#endif

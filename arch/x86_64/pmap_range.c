@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Operations on a range of addresses: remove, protect, unwire, drop, next.
+ *
+ * All are one loop over the mappings that exist, in the order of their addresses.  A cursor finds
+ * them: it stays in one level-1 table as long as it can and skips what an absent upper entry spans
+ * in one step, so the cost is that of the mappings and not of the range.
+ *
+ * The loop works in batches.  Each batch takes the lock once and flushes once, and between two of
+ * them interrupts and other processors have their turn, however large the range is.
+ */
+#include "arch/x86_64/pmap_private.h"
+#include "arch/x86_64/pmap_pv.h"
+#include "kernel/base/panic.h"
+
+/* The most mappings that one batch works on. */
+#define RANGE_BATCH 1024
+
+struct cursor {
+	const struct pmap *pmap;
+	vm_offset_t va, end; /* what is left to look at */
+	pte_t *table;	     /* the level-1 table of va; NULL: to be looked for */
+};
+
+/* cursor_descend: find the level-1 table of va, or move va to the next table that there is; false
+ * if that is not below the end. */
+static bool
+cursor_descend(struct cursor *c)
+{
+	pte_t *table = c->pmap->root;
+	int level = PT_LEVELS;
+
+	while (level > 1) {
+		pte_t entry = table[pt_index(c->va, level)];
+
+		if ((entry & PTE_PRESENT) != 0) {
+			table = pte_table(entry);
+			level--;
+			continue;
+		}
+		c->va = (c->va & ~(pt_span(level) - 1)) + pt_span(level);
+		if (c->va >= c->end)
+			return false;
+		if (pt_index(c->va, level) == 0) { /* ran off the end of this table */
+			table = c->pmap->root;
+			level = PT_LEVELS;
+		}
+	}
+	c->table = table;
+	return true;
+}
+
+/*
+ * cursor_next: the entry of the first mapping from va on, and va is its address; NULL if there is
+ * none below the end.  The caller steps over it with cursor_advance().
+ */
+static inline pte_t *
+cursor_next(struct cursor *c)
+{
+	while (c->va < c->end) {
+		if (c->table == NULL && !cursor_descend(c))
+			return NULL;
+		do {
+			pte_t *pte = &c->table[pt_index(c->va, 1)];
+
+			if ((*pte & PTE_PRESENT) != 0)
+				return pte;
+			c->va += PAGE_SIZE;
+		} while (c->va < c->end && pt_index(c->va, 1) != 0);
+		c->table = NULL;
+	}
+	return NULL;
+}
+
+static inline void
+cursor_advance(struct cursor *c)
+{
+	c->va += PAGE_SIZE;
+	if (pt_index(c->va, 1) == 0)
+		c->table = NULL;
+}
+
+/* What is done to one mapping. */
+typedef void range_op(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct tlb_batch *batch,
+		      pte_t arg);
+
+/*
+ * range_apply: do op to each mapping in [start, end).  A table that op empties stays readable, all
+ * zero, until the batch is finished, so the cursor may stand in it.  Inlined, so that each caller
+ * gets a loop of its own without indirect calls.
+ */
+static inline __attribute__((always_inline)) void
+range_apply(struct pmap *pmap, vm_offset_t start, vm_offset_t end, range_op *op, pte_t arg)
+{
+	struct cursor c = {.pmap = pmap, .va = start, .end = end};
+	pte_t *pte;
+
+	ASSERT(page_aligned(start | end) && start <= end && pmap_contains(pmap, start, end),
+	       "range %#lx-%#lx", start, end);
+	do {
+		struct tlb_batch batch;
+		unsigned budget = RANGE_BATCH;
+
+		tlb_batch_init(&batch, pmap);
+		spinlock_lock(&pmap->lock);
+		pte = NULL;
+		while (budget-- > 0 && pmap->resident > 0 && (pte = cursor_next(&c)) != NULL) {
+			op(pmap, c.va, pte, &batch, arg);
+			cursor_advance(&c);
+		}
+		if (pmap->resident == 0)
+			pte = NULL;
+		tlb_batch_finish(&batch);
+		spinlock_unlock(&pmap->lock);
+		c.table = NULL; /* may be gone now */
+	} while (pte != NULL);
+}
+
+/* op_remove: unmap, unless the entry has a bit of `keep`. */
+static inline void
+op_remove(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct tlb_batch *batch, pte_t keep)
+{
+	pte_t old;
+
+	if ((*pte & keep) != 0)
+		return;
+	old = pmap_clear_pte(pmap, va, pte, batch);
+	if ((old & PTE_MANAGED) != 0)
+		pv_remove(pte_page(old), pmap, va);
+}
+
+void
+pmap_remove(struct pmap *pmap, vm_offset_t start, vm_offset_t end)
+{
+	range_apply(pmap, start, end, op_remove, 0);
+}
+
+void
+pmap_drop(struct pmap *pmap)
+{
+	ASSERT(pmap != kernel_pmap, "kernel mappings cannot be faulted in again");
+	range_apply(pmap, 0, VM_MAX_USER_ADDRESS, op_remove, PTE_WIRED);
+}
+
+/* op_protect: take away the rights in `lose`: PTE_WRITE, and PTE_NO_EXECUTE for execution.  The
+ * bits that the processor sets meanwhile are kept. */
+static inline void
+op_protect(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct tlb_batch *batch, pte_t lose)
+{
+	pte_t old = __atomic_load_n(pte, __ATOMIC_RELAXED), new;
+
+	(void)pmap;
+	do {
+		new = (old & ~(lose & PTE_WRITE)) | (lose & PTE_NO_EXECUTE);
+		if (new == old)
+			return;
+	} while (
+	    !__atomic_compare_exchange_n(pte, &old, new, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+	tlb_batch_add(batch, va);
+}
+
+void
+pmap_protect(struct pmap *pmap, vm_offset_t start, vm_offset_t end, vm_prot_t prot)
+{
+	pte_t lose = 0;
+
+	if ((prot & VM_PROT_ALL) == VM_PROT_NONE) {
+		pmap_remove(pmap, start, end);
+		return;
+	}
+	if ((prot & VM_PROT_WRITE) == 0)
+		lose |= PTE_WRITE;
+	if ((prot & VM_PROT_EXECUTE) == 0)
+		lose |= PTE_NO_EXECUTE;
+	if (lose != 0)
+		range_apply(pmap, start, end, op_protect, lose);
+}
+
+static inline void
+op_unwire(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct tlb_batch *batch, pte_t arg)
+{
+	(void)va, (void)batch, (void)arg;
+	if ((*pte & PTE_WIRED) == 0)
+		return;
+	__atomic_fetch_and(pte, ~PTE_WIRED, __ATOMIC_RELAXED);
+	pmap->wired--;
+}
+
+void
+pmap_unwire(struct pmap *pmap, vm_offset_t start, vm_offset_t end)
+{
+	range_apply(pmap, start, end, op_unwire, 0);
+}
+
+bool
+pmap_next(struct pmap *pmap, vm_offset_t start, vm_offset_t end, vm_offset_t *va)
+{
+	struct cursor c = {.pmap = pmap, .va = start, .end = end};
+	bool found;
+
+	ASSERT(page_aligned(start | end) && pmap_contains(pmap, start, end), "range %#lx-%#lx",
+	       start, end);
+	spinlock_lock(&pmap->lock);
+	found = pmap->resident > 0 && cursor_next(&c) != NULL;
+	spinlock_unlock(&pmap->lock);
+	if (found)
+		*va = c.va;
+	return found;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Forgetting translations: see pmap_tlb.c. */
+#ifndef ARCH_PMAP_TLB_H
+#define ARCH_PMAP_TLB_H
+
+#include "kernel/base/list.h"
+#include "vm/vm_types.h"
+
+struct pmap;
+struct vm_page;
+
+/*
+ * A batch gathers what a change of page tables leaves to do: addresses that lost rights, and table
+ * pages that nothing points to any more.  The tables are freed only after the flush, since a
+ * processor may still walk through its memory of them.
+ */
+struct tlb_batch {
+	struct pmap *pmap;
+	vm_offset_t start, end; /* covers all addresses added; start >= end: none */
+	struct list tables;	/* of vm_page.link */
+};
+
+static inline void
+tlb_batch_init(struct tlb_batch *b, struct pmap *pmap)
+{
+	b->pmap = pmap;
+	b->start = UINTPTR_MAX;
+	b->end = 0;
+	list_init(&b->tables);
+}
+
+/* tlb_batch_add: the page at va lost rights. */
+static inline void
+tlb_batch_add(struct tlb_batch *b, vm_offset_t va)
+{
+	if (va < b->start)
+		b->start = va;
+	if (va + PAGE_SIZE > b->end)
+		b->end = va + PAGE_SIZE;
+}
+
+/* tlb_batch_add_table: the table page m, which led to va, was unlinked and is to be freed. */
+void tlb_batch_add_table(struct tlb_batch *b, vm_offset_t va, struct vm_page *m);
+
+/* tlb_batch_finish: flush everywhere, then free the tables.  The batch is empty again.  The pmap's
+ * lock is held. */
+void tlb_batch_finish(struct tlb_batch *b);
+
+/* tlb_load: make the pmap's tables the ones in use on this processor.  Interrupts off, and this
+ * processor's bit in pmap->active is set already. */
+void tlb_load(struct pmap *pmap);
+
+/* tlb_enable_pcids: tag cached translations by address space where the processor can. */
+void tlb_enable_pcids(void);
+
+/* tlb_flush_all: forget everything on this processor, global entries too. */
+void tlb_flush_all(void);
+
+#endif
