@@ -78,7 +78,7 @@ KERNEL_INCLUDES := -I. -Iarch/x86_64/include -Iuser/include
 KERNEL_FLAGS = $(COMMON_FLAGS) $(KERNEL_INCLUDES) -DPAGODA_KERNEL -fno-pic -fno-pie \
 	-mcmodel=kernel -mno-red-zone -mgeneral-regs-only -Wframe-larger-than=2048
 KERNEL_LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none \
-	-T linker.ld
+	--fatal-warnings -T linker.ld
 
 USER_INCLUDES := -Iuser/include -I.
 USER_FLAGS = $(COMMON_FLAGS) $(USER_INCLUDES) -ffunction-sections -fdata-sections

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The few tables of an ELF64 file that the tools look at."""
+
+import struct
+
+PT_LOAD, PF_X, PF_W = 1, 1, 2
+SHT_SYMTAB, STT_FUNC = 2, 2
+
+
+class Segment:
+    """One program header."""
+
+    def __init__(self, fields):
+        self.type, self.flags, self.offset, self.vaddr = fields[:4]
+        self.paddr, self.filesz, self.memsz, self.align = fields[4:]
+
+
+class Elf:
+    """An ELF64 little-endian file, read whole."""
+
+    def __init__(self, path):
+        with open(path, "rb") as f:
+            self.data = f.read()
+        if self.data[:6] != b"\x7fELF\x02\x01":
+            raise ValueError(f"{path} is not a 64-bit little-endian ELF file")
+        head = struct.unpack_from("<16sHHIQQQIHHHHHH", self.data)
+        self.segments = [
+            Segment(struct.unpack_from("<IIQQQQQQ", self.data, head[5] + i * head[9]))
+            for i in range(head[10])
+        ]
+        self._sections = [
+            struct.unpack_from("<IIQQQQIIQQ", self.data, head[6] + i * head[11])
+            for i in range(head[12])
+        ]
+
+    def functions(self):
+        """The sorted (address, name) pairs of all functions."""
+        found = []
+        for section in self._sections:
+            if section[1] != SHT_SYMTAB:
+                continue
+            names = self._sections[section[6]][4]
+            for at in range(section[4], section[4] + section[5], 24):
+                name, info, _, index, value, _ = struct.unpack_from("<IBBHQQ", self.data, at)
+                if info & 15 == STT_FUNC and index != 0:
+                    end = self.data.index(b"\0", names + name)
+                    found.append((value, self.data[names + name : end].decode()))
+        return sorted(found)
