@@ -26,6 +26,7 @@ enum lock_rank {
 	/* Below this line: spinlocks. */
 	LOCK_RANK_SPIN,
 	LOCK_RANK_PROC_LIST = LOCK_RANK_SPIN, /* list of all processes, handle object states */
+	LOCK_RANK_INPUT, /* what the terminal has sent */
 	LOCK_RANK_CHARGE,
 	LOCK_RANK_PAGE_QUEUE,
 	LOCK_RANK_PMAP,

@@ -42,6 +42,7 @@
 #define CR4_OSXMMEXCPT 0x00000400
 #define CR4_UMIP       0x00000800
 #define CR4_FSGSBASE   0x00010000
+#define CR4_PCIDE      0x00020000
 #define CR4_OSXSAVE    0x00040000
 #define CR4_SMEP       0x00100000
 #define CR4_SMAP       0x00200000
@@ -61,6 +62,7 @@
 #define RFLAGS_AC 0x00040000
 #define RFLAGS_ID 0x00200000
 
+#define MSR_PAT		   0x00000277 /* memory types that page-table entries select */
 #define MSR_EFER	   0xc0000080
 #define MSR_STAR	   0xc0000081
 #define MSR_LSTAR	   0xc0000082

@@ -3,6 +3,7 @@
 #ifndef MACHINE_CONTEXT_H
 #define MACHINE_CONTEXT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct thread;
@@ -28,5 +29,13 @@ void context_init(struct thread *t, void (*entry)(void *), void *arg);
  * Returns the thread that was switched away from.
  */
 struct thread *context_switch(struct thread *from, struct thread *to);
+
+/*
+ * The user segment bases of t, which is the current thread or does not run meanwhile.  Setting
+ * refuses an address outside user space: false, and nothing has changed.  Preemption may happen in
+ * between: the registers travel with the thread.
+ */
+bool context_set_user_bases(struct thread *t, uint64_t fs_base, uint64_t gs_base);
+void context_get_user_bases(const struct thread *t, uint64_t *fs_base, uint64_t *gs_base);
 
 #endif

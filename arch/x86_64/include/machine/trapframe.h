@@ -30,6 +30,13 @@ trapframe_from_user(const struct trapframe *tf)
  * other registers zero. */
 void trapframe_init_user(struct trapframe *tf, uint64_t rip, uint64_t rsp);
 
+/* trapframe_sanitize: after registers were set by a program: force what a user frame must have
+ * (selectors, interrupt flag, no privileged flags).  The address rip need not be checked. */
+void trapframe_sanitize(struct trapframe *tf);
+
+/* trapframe_print: all registers to the log.  Any context. */
+void trapframe_print(const struct trapframe *tf);
+
 /* trapframe_enter_user: leave the kernel with the current thread's user_frame; does everything that
  * a return from a system call does (kill, preemption).  No lock held. */
 _Noreturn void trapframe_enter_user(void);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Segments, task state and the stacks of the exceptions that cannot trust the current one. */
+#ifndef MACHINE_SEGMENTS_H
+#define MACHINE_SEGMENTS_H
+
+#include <stdint.h>
+#include <machine/asmdefs.h>
+
+/* Interrupt stack table slots; 0 in a gate means "no switch". */
+#define IST_DOUBLE_FAULT  1
+#define IST_NMI		  2
+#define IST_MACHINE_CHECK 3
+#define IST_DEBUG	  4
+#define IST_COUNT	  4
+
+struct percpu;
+
+/* segments_init: GDT, TSS and exception stacks of this processor, whose area is p.  Interrupts off;
+ * %gs stays as it is. */
+void segments_init(struct percpu *p);
+
+/* segments_set_kernel_stack: the stack for traps from user mode on this processor. */
+void segments_set_kernel_stack(struct percpu *p, uintptr_t top);
+
+#endif

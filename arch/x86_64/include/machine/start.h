@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How the machine is brought up, in two steps around memory management:
+ *
+ *	boot_start (start.c)		serial console, segments, traps, loader's information, features
+ *	  kmain (kernel/main.c)		physical memory, page tables, heap
+ *	    machine_init_devices	what needs mappings: screen, ACPI, interrupt controllers, clock
+ */
+#ifndef MACHINE_START_H
+#define MACHINE_START_H
+
+struct boot_info;
+struct thread;
+
+/* The thread that boots; it runs on the boot stack, name, id and stack bounds set. */
+extern struct thread thread0;
+
+/*
+ * machine_init_devices: screen, ACPI tables, APICs, timer, serial input.  Boot processor, interrupts
+ * off, after pmap_bootstrap.  Interrupts may be enabled afterwards, once sched_init has run.
+ */
+void machine_init_devices(const struct boot_info *bi);
+
+#endif

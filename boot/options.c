@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The kernel's command line: options separated by blanks, "name" or "name=value", where double
+ * quotes keep blanks in a value.  The last of several options with one name counts, so that a
+ * boot menu's line can be overridden by adding to its end.
+ */
+#include "boot/boot_info.h"
+#include "boot/parse.h"
+#include "kernel/base/print.h"
+#include "kernel/base/string.h"
+
+static const char *options = "";
+
+void
+boot_options_init(const char *cmdline)
+{
+	options = cmdline;
+}
+
+/* word_end: the end of the word that starts at p; blanks in quotes do not end it. */
+static const char *
+word_end(const char *p)
+{
+	bool quoted = false;
+
+	for (; *p != '\0' && (quoted || *p != ' '); p++) {
+		if (*p == '"')
+			quoted = !quoted;
+	}
+	return p;
+}
+
+/* copy_value: copy [p, end) without quotes. */
+static void
+copy_value(char *buf, size_t size, const char *p, const char *end)
+{
+	size_t n = 0;
+
+	for (; p < end && n + 1 < size; p++) {
+		if (*p != '"')
+			buf[n++] = *p;
+	}
+	buf[n] = '\0';
+}
+
+const char *
+boot_option(const char *name, char *buf, size_t size)
+{
+	const char *found = NULL, *end, *p = options;
+	size_t n = strlen(name);
+
+	for (; *p != '\0'; p = *end == ' ' ? end + 1 : end) {
+		end = word_end(p);
+		if (strncmp(p, name, n) != 0 || p + n > end)
+			continue;
+		if (p + n == end || p[n] == '=') {
+			copy_value(buf, size, p + n == end ? end : p + n + 1, end);
+			found = buf;
+		}
+	}
+	return found;
+}
+
+/* digit_value: of c in this base, or -1. */
+static int
+digit_value(char c, unsigned base)
+{
+	int v = -1;
+
+	if (c >= '0' && c <= '9')
+		v = c - '0';
+	else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
+		v = (c | 0x20) - 'a' + 10;
+	return v >= 0 && (unsigned)v < base ? v : -1;
+}
+
+/* suffix_shift: how many bits K, M or G shift a number; -1 for something else. */
+static int
+suffix_shift(const char *s)
+{
+	if (s[0] == '\0')
+		return 0;
+	if (s[1] != '\0')
+		return -1;
+	switch (s[0] | 0x20) {
+	case 'k':
+		return 10;
+	case 'm':
+		return 20;
+	case 'g':
+		return 30;
+	default:
+		return -1;
+	}
+}
+
+/* parse_number: all of s as a number; false if it is none or too large. */
+static bool
+parse_number(const char *s, uint64_t *value)
+{
+	unsigned base = 10;
+	uint64_t v = 0;
+	int digit, shift;
+
+	if (s[0] == '0' && (s[1] | 0x20) == 'x') {
+		base = 16;
+		s += 2;
+	}
+	if (digit_value(*s, base) < 0)
+		return false;
+	for (; (digit = digit_value(*s, base)) >= 0; s++) {
+		if (__builtin_mul_overflow(v, base, &v) || __builtin_add_overflow(v, digit, &v))
+			return false;
+	}
+	shift = suffix_shift(s);
+	if (shift < 0 || v << shift >> shift != v)
+		return false;
+	*value = v << shift;
+	return true;
+}
+
+uint64_t
+boot_option_number(const char *name, uint64_t fallback)
+{
+	char buf[BOOT_OPTION_MAX];
+	uint64_t value;
+
+	if (boot_option(name, buf, sizeof(buf)) == NULL)
+		return fallback;
+	if (parse_number(buf, &value))
+		return value;
+	kprintf("boot: option %s: \"%s\" is not a number, %#lx is used\n", name, buf, fallback);
+	return fallback;
+}
+
+bool
+boot_option_set(const char *name)
+{
+	char buf[BOOT_OPTION_MAX];
+
+	return boot_option(name, buf, sizeof(buf)) != NULL && strcmp(buf, "0") != 0 &&
+	       strcmp(buf, "no") != 0 && strcmp(buf, "off") != 0;
+}
