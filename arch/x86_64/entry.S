@@ -90,7 +90,7 @@ trap_from_user:
 trap_return:
 	movq	%gs:PERCPU_CURTHREAD, %rcx
 	movq	TF_RIP(%rsp), %rax
-	cmpw	$0, THREAD_PENDING(%rcx)
+	testl	$THREAD_PENDING_MASK, THREAD_PENDING(%rcx)
 	jne	trap_return_pending
 	shrq	$USER_ADDRESS_BITS, %rax
 	jnz	trap_return_pending
@@ -228,7 +228,7 @@ syscall_entry:
 	movq	%gs:PERCPU_CURTHREAD, %rax
 	movq	TF_RIP(%rsp), %rcx
 	movq	TF_RFLAGS(%rsp), %r11
-	cmpw	$0, THREAD_PENDING(%rax)
+	testl	$THREAD_PENDING_MASK, THREAD_PENDING(%rax)
 	jne	trap_return
 	cmpq	TF_RCX(%rsp), %rcx
 	jne	trap_return

@@ -14,8 +14,10 @@
 CHECK_OFFSET(percpu, curthread, PERCPU_CURTHREAD);
 CHECK_OFFSET(percpu, kernel_stack, PERCPU_KERNEL_STACK);
 CHECK_OFFSET(percpu, user_rsp, PERCPU_USER_RSP);
-CHECK_OFFSET(thread, preempt_pending, THREAD_PENDING);
-CHECK_OFFSET(thread, killed, THREAD_PENDING + 1);
+CHECK_OFFSET(thread, priority, THREAD_PENDING);
+CHECK_OFFSET(thread, preempt_pending, THREAD_PENDING + 1);
+CHECK_OFFSET(thread, killed, THREAD_PENDING + 2);
+CHECK_OFFSET(thread, stop_pending, THREAD_PENDING + 3);
 CHECK_OFFSET(trapframe, rcx, TF_RCX);
 CHECK_OFFSET(trapframe, r11, TF_R11);
 CHECK_OFFSET(trapframe, vector, TF_VECTOR);

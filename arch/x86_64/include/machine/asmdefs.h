@@ -83,8 +83,10 @@
 #define PERCPU_USER_RSP	    24
 
 /* struct thread */
-#define THREAD_USER_FRAME 24
-#define THREAD_PENDING	  53 /* two bytes: preempt_pending, killed */
+#define THREAD_USER_FRAME   24
+/* A word whose upper bytes are preempt_pending, killed and stop_pending. */
+#define THREAD_PENDING	    52
+#define THREAD_PENDING_MASK 0xffffff00
 
 /* struct trapframe */
 #define TF_RCX	    96
