@@ -413,7 +413,6 @@ sched_init(struct thread *thread0)
 			list_init(&runqs[cpu].ready[p]);
 	}
 	thread0->state = THREAD_RUNNING;
-	thread0->priority = SCHED_PRIO_KERNEL;
 	thread0->quantum_left = SCHED_QUANTUM_NS;
 	thread0->cpu = c->id;
 	list_push_back(&threads, &thread0->all_link);

@@ -58,7 +58,7 @@ spin_exit(void)
 
 	if (--c->spin_depth > 0 || !c->spin_irqs_were_on)
 		return;
-	if (__builtin_expect(c->curthread != NULL && c->curthread->preempt_pending, 0))
+	if (__builtin_expect(c->curthread->preempt_pending, 0))
 		spin_preempt();
 	cpu_irq_enable();
 }
@@ -91,6 +91,20 @@ bool spinlock_trylock(struct spinlock *l);
 /* spinlock_unlock: release l, held by this processor. */
 void spinlock_unlock(struct spinlock *l);
 
+/* spinlock_lock_nested, spinlock_unlock_nested: the same, cheaper, while another spinlock is held from
+ * before to after: interrupts are off anyway. */
+static inline void
+spinlock_lock_nested(struct spinlock *l)
+{
+	spinlock_lock(l);
+}
+
+static inline void
+spinlock_unlock_nested(struct spinlock *l)
+{
+	spinlock_unlock(l);
+}
+
 #else
 
 static inline void
@@ -119,6 +133,21 @@ spinlock_unlock(struct spinlock *l)
 {
 	__atomic_store_n(&l->owner, SPINLOCK_FREE, __ATOMIC_RELEASE);
 	spin_exit();
+}
+
+static inline void
+spinlock_lock_nested(struct spinlock *l)
+{
+	uint32_t self = cpu_id() + 1;
+
+	if (__builtin_expect(!spinlock_take(l, self), 0))
+		spinlock_wait(l, self);
+}
+
+static inline void
+spinlock_unlock_nested(struct spinlock *l)
+{
+	__atomic_store_n(&l->owner, SPINLOCK_FREE, __ATOMIC_RELEASE);
 }
 
 #endif
