@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The kernel's command line: options separated by blanks, "name" or "name=value", where double
- * quotes keep blanks in a value.  The last of several options with one name counts, so that a
- * boot menu's line can be overridden by adding to its end.
+ * The kernel's command line: options separated by blanks, "name" or "name=value".  The last of
+ * several options with one name counts, so that a boot menu's line can be overridden by adding to
+ * its end.
+ *
+ * Double quotes keep blanks in an option, a backslash keeps the character behind it as it is; both
+ * go away.  GRUB moves the quotes around a value to around the whole option, so they may stand
+ * anywhere.
  */
 #include "boot/boot_info.h"
 #include "boot/parse.h"
@@ -17,44 +21,44 @@ boot_options_init(const char *cmdline)
 	options = cmdline;
 }
 
-/* word_end: the end of the word that starts at p; blanks in quotes do not end it. */
+/*
+ * next_word: copy the first word of p, without quotes and backslashes, to buf (truncated to size).
+ * Returns what follows it, NULL if there was no word.
+ */
 static const char *
-word_end(const char *p)
+next_word(const char *p, char *buf, size_t size)
 {
 	bool quoted = false;
-
-	for (; *p != '\0' && (quoted || *p != ' '); p++) {
-		if (*p == '"')
-			quoted = !quoted;
-	}
-	return p;
-}
-
-/* copy_value: copy [p, end) without quotes. */
-static void
-copy_value(char *buf, size_t size, const char *p, const char *end)
-{
 	size_t n = 0;
 
-	for (; p < end && n + 1 < size; p++) {
-		if (*p != '"')
+	while (*p == ' ')
+		p++;
+	if (*p == '\0')
+		return NULL;
+	for (; *p != '\0' && (quoted || *p != ' '); p++) {
+		if (*p == '"') {
+			quoted = !quoted;
+			continue;
+		}
+		if (*p == '\\' && p[1] != '\0')
+			p++;
+		if (n + 1 < size)
 			buf[n++] = *p;
 	}
 	buf[n] = '\0';
+	return p;
 }
 
 const char *
 boot_option(const char *name, char *buf, size_t size)
 {
-	const char *found = NULL, *end, *p = options;
+	const char *found = NULL, *p = options;
+	char word[BOOT_OPTION_MAX];
 	size_t n = strlen(name);
 
-	for (; *p != '\0'; p = *end == ' ' ? end + 1 : end) {
-		end = word_end(p);
-		if (strncmp(p, name, n) != 0 || p + n > end)
-			continue;
-		if (p + n == end || p[n] == '=') {
-			copy_value(buf, size, p + n == end ? end : p + n + 1, end);
+	while ((p = next_word(p, word, sizeof(word))) != NULL) {
+		if (strncmp(word, name, n) == 0 && (word[n] == '=' || word[n] == '\0')) {
+			strlcpy(buf, word + n + (word[n] == '='), size);
 			found = buf;
 		}
 	}
