@@ -57,7 +57,7 @@ pmap_walk_print(const struct pmap *pmap, vm_offset_t va)
 			return;
 		}
 		kprintf(" table %#lx\n", frame);
-		if (atop(frame) >= vm_page_max_pfn) {
+		if (vm_page_max_pfn != 0 && atop(frame) >= vm_page_max_pfn) {
 			kprintf("  which is beyond the end of memory: a damaged entry\n");
 			return;
 		}
