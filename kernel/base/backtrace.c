@@ -5,10 +5,10 @@
  *	fp ->	| caller's fp	| --> | its caller's fp | --> ... a value that is no stack address
  *		| return address|     | return address  |
  *
- * A backtrace is printed when something is broken, perhaps the stack itself; so a frame is read only
- * where a kernel stack may be: the current thread's own, or one of the static ones (boot, idle,
- * double fault, NMI) in the kernel's data.  Both are always mapped.  Anything else, such as the frame
- * pointer of the user program below a trap, ends the walk.
+ * A backtrace is printed when something is broken, perhaps the stack itself; so a frame is read
+ * only where a kernel stack may be: the current thread's own, or one of the static ones (boot,
+ * idle, double fault, NMI) in the kernel's data.  Both are always mapped.  Anything else, such as
+ * the frame pointer of the user program below a trap, ends the walk.
  */
 #include "kernel/base/trace.h"
 #include "kernel/base/print.h"

@@ -14,8 +14,8 @@
  * cannot close a circle, so its own place is free; but what is waited for while it is held is
  * checked against it.
  *
- * An interrupt takes its locks on the list of the thread it interrupts and has released them when it
- * returns.  The list is therefore changed with interrupts off.  Before the first thread is
+ * An interrupt takes its locks on the list of the thread it interrupts and has released them when
+ * it returns.  The list is therefore changed with interrupts off.  Before the first thread is
  * adopted there is no list and nothing is checked.
  *
  * This file is also compiled into the host tests: it may use only kernel/base and <machine/cpu.h>.

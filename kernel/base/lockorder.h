@@ -8,9 +8,8 @@
  * where the new one is.  The list of held locks lives in the thread; a spinlock keeps interrupts
  * off, so an interrupt's locks nest above the thread's.
  *
- *	proc -> user map -> kernel_map or a submap -> object -> | page queue -> pmap -> zone ->
- *	                                                        | vm_phys -> sleepq -> sched -> print
- *	                        sleeping locks                  | spinlocks
+ *	sleeping locks		proc -> user map -> kernel_map or a submap -> object ->
+ *	spinlocks		page queue -> pmap -> zone -> vm_phys -> sleepq -> sched -> print
  */
 #ifndef KERNEL_BASE_LOCKORDER_H
 #define KERNEL_BASE_LOCKORDER_H
@@ -26,7 +25,7 @@ enum lock_rank {
 	/* Below this line: spinlocks. */
 	LOCK_RANK_SPIN,
 	LOCK_RANK_PROC_LIST = LOCK_RANK_SPIN, /* list of all processes, handle object states */
-	LOCK_RANK_INPUT, /* what the terminal has sent */
+	LOCK_RANK_INPUT,		      /* what the terminal has sent */
 	LOCK_RANK_CHARGE,
 	LOCK_RANK_PAGE_QUEUE,
 	LOCK_RANK_PMAP,

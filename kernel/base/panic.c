@@ -2,11 +2,11 @@
 /*
  * The end of the road.
  *
- * The first processor that panics has the word; others that panic meanwhile stop where they are, and
- * so do not mix their reports into its.  The report goes from what is safest to what is least:
- * message, thread, locks, backtrace, then the hooks of the upper storeys, which read structures that
- * may be the ones that broke.  If a step panics or faults in its turn, the report ends there and
- * the machine with it: panic_owner says that it is our second time.
+ * The first processor that panics has the word; others that panic meanwhile stop where they are,
+ * and so do not mix their reports into its.  The report goes from what is safest to what is least:
+ * message, thread, locks, backtrace, then the hooks of the upper storeys, which read structures
+ * that may be the ones that broke.  If a step panics or faults in its turn, the report ends there
+ * and the machine with it: panic_owner says that it is our second time.
  *
  * Nothing here takes a lock, and interrupts stay off.
  */
@@ -68,7 +68,7 @@ panic_print_thread(void)
 			t->name, (unsigned long)t->kstack_base, (unsigned long)t->kstack_top);
 }
 
-/* panic_end: the rest of a panic, once its message is printed; pc and fp say where to trace from. */
+/* panic_end: the rest of a panic, its message being printed; pc and fp say where to trace from. */
 static _Noreturn void
 panic_end(uintptr_t pc, uintptr_t fp)
 {

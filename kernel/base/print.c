@@ -6,9 +6,10 @@
  *				     +--> console, console ...	serial line, screen
  *
  * The formatter knows nothing of where its text goes: it hands pieces to a sink.  ksnprintf's sink
- * is a buffer; kprintf's is a line buffer that is passed on when full and at the end.  What one call
- * prints stays together: the print lock is held for the whole call.  It ranks above all others, so
- * one can print anywhere.  A console that comes late first gets what the log ring still holds.
+ * is a buffer; kprintf's is a line buffer that is passed on when full and at the end.  What one
+ * call prints stays together: the print lock is held for the whole call.  It ranks above all
+ * others, so one can print anywhere.  A console that comes late first gets what the log ring still
+ * holds.
  *
  * print_log and print_log_end are where a debugger finds the log: byte n of all that was ever
  * printed is print_log[n % PRINT_LOG_SIZE], and print_log_end bytes were printed.

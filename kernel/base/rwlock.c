@@ -19,22 +19,22 @@
  *	a writer	no WRITE, no readers, and it is not the readers' turn
  *
  * Who wakes whom:
- *	a writer leaves, or becomes a reader	all waiting readers, and makes it their turn; if none
- *						waits and it leaves, the first waiting writer
- *	the last reader leaves			the first waiting writer, unless readers that have the
- *						turn are still to come: the last of those does it
+ *	a writer leaves, or		all waiting readers, and makes it their turn; if none
+ *	becomes a reader		waits and it leaves, the first waiting writer
+ *	the last reader leaves		the first waiting writer, unless readers that have the
+ *					turn are still to come: the last of those does it
  *
- * So phases alternate while both sides wait: a waiting writer holds new readers off and gets the lock
- * when the present ones are gone; after it the readers that waited all come in at once.
+ * So phases alternate while both sides wait: a waiting writer holds new readers off and gets the
+ * lock when the present ones are gone; after it the readers that waited all come in at once.
  *
- * A thread that must wait first counts itself as waiting, in the same compare-and-swap that finds the
- * lock closed.  Then, as often as needed, it becomes a waiter of the sleep queue, tries to enter, and
- * sleeps if it could not.  No wake-up is lost: whoever opens the lock changes the word first and
- * wakes then, so either the attempt sees the open lock, or the wake-up finds the waiter.  Readers
- * and writers wait on channels of their own, so a wake-up goes to one that can use it.
+ * A thread that must wait first counts itself as waiting, in the same compare-and-swap that finds
+ * the lock closed.  Then, as often as needed, it becomes a waiter of the sleep queue, tries to
+ * enter, and sleeps if it could not.  No wake-up is lost: whoever opens the lock changes the word
+ * first and wakes then, so either the attempt sees the open lock, or the wake-up finds the waiter.
+ * Readers and writers wait on channels of their own, so a wake-up goes to one that can use it.
  *
- * Once a holder has changed the word to leave, the lock may be gone: from there on only its address is
- * used.
+ * Once a holder has changed the word to leave, the lock may be gone: from there on only its
+ * address is used.
  *
  * This file is also compiled into the host tests: it may use only kernel/base and <machine/cpu.h>.
  */
@@ -114,8 +114,8 @@ enter_waiting_writer(uint64_t s)
 	return s + WRITE - WRITER_WAITING;
 }
 
-/* enter_or_count: enter by adding `entry` if the lock is open, or count oneself as waiting by adding
- * `waiting`.  True if entered. */
+/* enter_or_count: enter by adding `entry` if the lock is open, or count oneself as waiting by
+ * adding `waiting`.  True if entered. */
 static bool
 enter_or_count(struct rwlock *l, bool (*is_open)(uint64_t), uint64_t entry, uint64_t waiting)
 {
@@ -157,7 +157,7 @@ wait_counted(struct rwlock *l, const void *chan, bool (*is_open)(uint64_t),
 	}
 }
 
-/* read_slowly, write_slowly: the rest of rwlock_read and rwlock_write when the first attempt failed. */
+/* read_slowly, write_slowly: what rwlock_read and rwlock_write do when the lock is closed. */
 static __attribute__((noinline)) void
 read_slowly(struct rwlock *l)
 {

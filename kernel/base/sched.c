@@ -21,8 +21,8 @@
  * the way out of each interrupt and trap, and when the last spinlock is released, never inside.
  *
  * Hand-over.  One lock, sched_lock, guards all of this.  It is taken by the thread that goes and
- * released by the thread that comes, on its own stack: so nobody, on any processor, sees a thread as
- * ready or dead while its stack is still in use.
+ * released by the thread that comes, on its own stack: so nobody, on any processor, sees a thread
+ * as ready or dead while its stack is still in use.
  *
  *	thread A			thread B
  *	lock
@@ -31,8 +31,8 @@
  *					sched_begin, if this is its first turn)
  *					unlock
  *
- * The processor's note whether interrupts were on belongs to the lock's holder, so each thread saves
- * its own around the switch.
+ * The processor's note whether interrupts were on belongs to the lock's holder, so each thread
+ * saves its own around the switch.
  *
  * Death.  A zombie cannot free the stack it runs on, and the thread that comes next may hold any
  * sleeping lock; so the dead are left to the reaper, a thread for just that.

@@ -57,9 +57,9 @@ struct thread {
 	enum thread_state state; /* (s) */
 	uint8_t priority;	 /* (s) */
 	bool preempt_pending;	 /* (s) quantum used up, or a better thread is ready */
-	bool killed;		     /* (a) is to die: every killable wait ends, no return to user
+	bool killed;		 /* (a) is to die: every killable wait ends, no return to user
 				      * mode */
-	bool stop_pending;	     /* (a) is to stop before it returns to user mode; entry.S tests
+	bool stop_pending;	 /* (a) is to stop before it returns to user mode; entry.S tests
 				      * this and the two above at once */
 	uint64_t quantum_left;	 /* (s) ns */
 	uint64_t cpu_time;	 /* (s) ns run so far */
@@ -95,7 +95,8 @@ struct thread {
 }; /* (s) scheduler lock  (q) sleep queue lock  (t) the thread itself  (c) constant  (a) atomic */
 
 /* sched_init: adopt the running boot stack as the first thread (thread0: name, priority and stack
- * bounds set, the rest zero), make the idle thread and the reaper.  Boot processor, interrupts off. */
+ * bounds set, the rest zero), make the idle thread and the reaper.  Boot processor, interrupts
+ * off. */
 void sched_init(struct thread *thread0);
 
 /* sched_start: make a new thread (EMBRYO, priority set, context set up by context_init, the rest

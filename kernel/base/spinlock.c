@@ -67,7 +67,7 @@ spinlock_lock(struct spinlock *l)
 	uint32_t self;
 
 	spin_enter();
-	self = curcpu()->id + 1;
+	self = cpu_id() + 1;
 	lockorder_acquire(l, l->name, l->rank, LOCK_CALLER);
 	if (!spinlock_take(l, self))
 		spinlock_wait(l, self);
@@ -77,7 +77,7 @@ bool
 spinlock_trylock(struct spinlock *l)
 {
 	spin_enter();
-	if (spinlock_take(l, curcpu()->id + 1)) {
+	if (spinlock_take(l, cpu_id() + 1)) {
 		lockorder_note(l, l->name, l->rank, LOCK_CALLER);
 		return true;
 	}
@@ -89,7 +89,7 @@ void
 spinlock_unlock(struct spinlock *l)
 {
 	ASSERT(spinlock_owned(l), "spinlock \"%s\" %p: owner word %u, released by processor %u",
-	       l->name, (void *)l, __atomic_load_n(&l->owner, __ATOMIC_RELAXED), curcpu()->id);
+	       l->name, (void *)l, __atomic_load_n(&l->owner, __ATOMIC_RELAXED), cpu_id());
 	ASSERT(curcpu()->spin_depth > 0, "spinlock \"%s\" released at depth 0", l->name);
 	lockorder_release(l);
 	__atomic_store_n(&l->owner, SPINLOCK_FREE, __ATOMIC_RELEASE);

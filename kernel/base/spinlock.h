@@ -5,6 +5,7 @@
  * The holder must not sleep, allocate memory that may wait, or touch user addresses.  Interrupts
  * come back on when the last spinlock of this processor is released and they were on before the
  * first; a thread that was woken meanwhile and is better than the current one then runs at once.
+ * So interrupts may be on only once there is a current thread.
  * A waiter spins with `pause` and calls cpu_spin_poll(), which serves shootdown requests.
  *
  * The fast paths are short and inline.  In debug builds they are functions, in spinlock.c, which
@@ -67,7 +68,7 @@ spin_exit(void)
 static inline bool
 spinlock_owned(const struct spinlock *l)
 {
-	return __atomic_load_n(&l->owner, __ATOMIC_RELAXED) == curcpu()->id + 1;
+	return __atomic_load_n(&l->owner, __ATOMIC_RELAXED) == cpu_id() + 1;
 }
 
 /* spinlock_take: one attempt, interrupts off already; true if taken. */
@@ -91,8 +92,8 @@ bool spinlock_trylock(struct spinlock *l);
 /* spinlock_unlock: release l, held by this processor. */
 void spinlock_unlock(struct spinlock *l);
 
-/* spinlock_lock_nested, spinlock_unlock_nested: the same, cheaper, while another spinlock is held from
- * before to after: interrupts are off anyway. */
+/* spinlock_lock_nested, spinlock_unlock_nested: the same, cheaper, while another spinlock is held
+ * from before to after: interrupts are off anyway. */
 static inline void
 spinlock_lock_nested(struct spinlock *l)
 {
@@ -113,7 +114,7 @@ spinlock_lock(struct spinlock *l)
 	uint32_t self;
 
 	spin_enter();
-	self = curcpu()->id + 1;
+	self = cpu_id() + 1;
 	if (__builtin_expect(!spinlock_take(l, self), 0))
 		spinlock_wait(l, self);
 }
@@ -122,7 +123,7 @@ static inline bool
 spinlock_trylock(struct spinlock *l)
 {
 	spin_enter();
-	if (spinlock_take(l, curcpu()->id + 1))
+	if (spinlock_take(l, cpu_id() + 1))
 		return true;
 	spin_exit();
 	return false;
