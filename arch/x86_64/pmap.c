@@ -266,22 +266,33 @@ pmap_enter(struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_prot_t prot,
 	return kr;
 }
 
+/* save_bits: move the accessed and dirty bits of an entry that is gone to its page.  Mostly the page
+ * knows already, and then its cache line is only read. */
+static void
+save_bits(pte_t old)
+{
+	struct vm_page *m = pte_page(old);
+	uint8_t aflags = 0;
+
+	if ((old & PTE_DIRTY) != 0)
+		aflags |= VM_PAGE_DIRTY;
+	if ((old & PTE_ACCESSED) != 0)
+		aflags |= VM_PAGE_REFERENCED;
+	if ((aflags & ~__atomic_load_n(&m->aflags, __ATOMIC_RELAXED)) != 0)
+		__atomic_fetch_or(&m->aflags, aflags, __ATOMIC_RELAXED);
+}
+
 pte_t
 pmap_clear_pte(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct tlb_batch *batch)
 {
 	pte_t old = __atomic_exchange_n(pte, 0, __ATOMIC_SEQ_CST);
-	uint8_t aflags = 0;
 
 	ASSERT((old & PTE_PRESENT) != 0, "va %#lx is not mapped: %#lx", va, old);
 	pmap->resident--;
 	pmap->wired -= (old & PTE_WIRED) != 0;
 	tlb_batch_add(batch, va);
-	if ((old & PTE_DIRTY) != 0)
-		aflags |= VM_PAGE_DIRTY;
-	if ((old & PTE_ACCESSED) != 0)
-		aflags |= VM_PAGE_REFERENCED;
-	if ((old & PTE_MANAGED) != 0 && (aflags & ~pte_page(old)->aflags) != 0)
-		__atomic_fetch_or(&pte_page(old)->aflags, aflags, __ATOMIC_RELAXED);
+	if ((old & PTE_MANAGED) != 0)
+		save_bits(old);
 	if (--pt_page(pte)->wire_count == 0)
 		pmap_unlink_empty(pmap, va, batch);
 	return old;
