@@ -186,10 +186,9 @@ trap_debug_from_user:
  * on the user's stack, interrupts off.  Leaves by SYSRET if the frame still says what SYSRET
  * restores (rip in rcx, rflags in r11), else by IRETQ.
  *
- * Between the two stacks the user's rsp is known only to memory: the escape says *(gs.base + 24).
+ * For two instructions the user's rsp is in no register and not yet in the frame, only in memory at
+ * an address relative to GS, which GDB cannot express: there, and only there, it shows a wrong one.
  */
-#define CFI_RSP_IN_PERCPU .cfi_escape 0x16, 7, 4, 0x92, 59, PERCPU_USER_RSP, 0x06
-
 	.balign	64
 	.globl	syscall_entry
 	.type	syscall_entry, @function
@@ -202,7 +201,6 @@ syscall_entry:
 	swapgs
 	movq	%rsp, %gs:PERCPU_USER_RSP
 	movq	%gs:PERCPU_KERNEL_STACK, %rsp
-	CFI_RSP_IN_PERCPU
 	pushq	$USER_SS
 	.cfi_adjust_cfa_offset 8
 	pushq	%gs:PERCPU_USER_RSP
