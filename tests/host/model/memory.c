@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Physical memory on the host: a file in memory, so that a frame can be seen at several addresses.
+ *
+ *	physical	| boot region |    (no memory)    | frame 256 | frame 257 | ...
+ *	file, window	| boot region | frame 256 | gap | frame 257 | gap | ...
+ *
+ * `window` shows the file in one piece: it is the direct map.  The gaps are poisoned, so an access
+ * beyond a frame is reported by the address sanitizer, and no two frames are neighbours, so code
+ * that takes physical for virtual distances fails.  The boot region, which holds the page array,
+ * is in one piece.
+ *
+ * Everything begins full of junk.
+ */
+#define _GNU_SOURCE
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <sanitizer/asan_interface.h>
+#include "model/kernel.h"
+#include "model/memory.h"
+#include "vm/pmap.h"
+#include "vm/vm_page.h"
+#include "vm/vm_phys.h"
+#include "vm/vm_zone.h"
+
+#define BOOT_START  16ul  /* first frame of the boot region */
+#define FIRST_FRAME 256ul /* of ordinary memory */
+#define STRIDE	    (2 * PAGE_SIZE)
+#define JUNK	    0xa5
+
+static uint64_t boot_end; /* frame behind the boot region */
+static int file = -1;
+static char *window;
+
+static uint64_t fail_first, fail_last; /* numbers of the allocations that fail, 0: none */
+static uint64_t allocations, failures; /* since the last request */
+
+/* boot_frames: what vm_phys_init() will want for the page array and the bitmaps. */
+static uint64_t
+boot_frames(uint64_t max_pfn)
+{
+	uint64_t bits = 2 * (max_pfn + (2ul << VM_PHYS_ORDERS)) + 64 * VM_PHYS_ORDERS;
+
+	return atop(round_page(max_pfn * sizeof(struct vm_page))) + atop(round_page(bits / 8)) + 1;
+}
+
+int
+model_memory_file(void)
+{
+	return file;
+}
+
+off_t
+model_memory_offset(vm_paddr_t pa)
+{
+	uint64_t pfn = atop(pa);
+
+	if (pfn >= BOOT_START && pfn < boot_end)
+		return (off_t)(pa - ptoa(BOOT_START));
+	if (pfn < FIRST_FRAME)
+		model_die("physical address %#lx is no memory", (unsigned long)pa);
+	return (off_t)(ptoa(boot_end - BOOT_START) + (pfn - FIRST_FRAME) * STRIDE +
+		       (pa & PAGE_MASK));
+}
+
+void
+model_memory_boot(uint64_t frames)
+{
+	uint64_t max_pfn = FIRST_FRAME + frames;
+	size_t size;
+
+	boot_end = BOOT_START + boot_frames(max_pfn);
+	if (boot_end > FIRST_FRAME)
+		model_die("the page array of %lu frames does not fit", (unsigned long)frames);
+	size = (size_t)model_memory_offset(ptoa(max_pfn));
+	file = memfd_create("memory", MFD_CLOEXEC);
+	if (file < 0 || ftruncate(file, (off_t)size) != 0)
+		model_die("no file in memory of %zu bytes", size);
+	window = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	if (window == MAP_FAILED)
+		model_die("no address space for %zu bytes", size);
+	memset(window, JUNK, ptoa(boot_end - BOOT_START));
+	for (uint64_t i = FIRST_FRAME; i < max_pfn; i++) {
+		char *frame = window + model_memory_offset(ptoa(i));
+
+		memset(frame, JUNK, PAGE_SIZE);
+		ASAN_POISON_MEMORY_REGION(frame + PAGE_SIZE, STRIDE - PAGE_SIZE);
+	}
+	vm_phys_early_add(ptoa(BOOT_START), ptoa(boot_end));
+	vm_phys_early_add(ptoa(FIRST_FRAME), ptoa(max_pfn));
+	vm_phys_init();
+}
+
+void *
+pmap_phys_address(vm_paddr_t pa)
+{
+	return window + model_memory_offset(pa);
+}
+
+void *
+pmap_page_address(const struct vm_page *m)
+{
+	return pmap_phys_address(vm_page_to_phys(m));
+}
+
+void
+pmap_zero_page(struct vm_page *m)
+{
+	memset(pmap_page_address(m), 0, PAGE_SIZE);
+}
+
+void
+pmap_copy_page(const struct vm_page *src, struct vm_page *dst)
+{
+	memcpy(pmap_page_address(dst), pmap_page_address(src), PAGE_SIZE);
+}
+
+static void
+fail_between(uint64_t first, uint64_t last)
+{
+	fail_first = first;
+	fail_last = last;
+	allocations = 0;
+	failures = 0;
+}
+
+void
+model_fail_after(uint64_t k)
+{
+	fail_between(k, k);
+}
+
+void
+model_fail_from(uint64_t k)
+{
+	fail_between(k, UINT64_MAX);
+}
+
+void
+model_fail_off(void)
+{
+	fail_first = fail_last = 0;
+}
+
+uint64_t
+model_fail_count(void)
+{
+	return __atomic_load_n(&failures, __ATOMIC_RELAXED);
+}
+
+bool
+model_alloc_fails(void)
+{
+	uint64_t k = __atomic_add_fetch(&allocations, 1, __ATOMIC_RELAXED);
+
+	if (k < fail_first || k > fail_last)
+		return false;
+	__atomic_add_fetch(&failures, 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+/* The linker sends calls of the allocators from other files here (--wrap). */
+
+struct vm_page *__real_vm_page_alloc_noobj(int req);
+struct vm_page *__wrap_vm_page_alloc_noobj(int req);
+void *__real_vm_zone_alloc(struct vm_zone *z, int flags);
+void *__wrap_vm_zone_alloc(struct vm_zone *z, int flags);
+
+struct vm_page *
+__wrap_vm_page_alloc_noobj(int req)
+{
+	return model_alloc_fails() ? NULL : __real_vm_page_alloc_noobj(req);
+}
+
+void *
+__wrap_vm_zone_alloc(struct vm_zone *z, int flags)
+{
+	return model_alloc_fails() ? NULL : __real_vm_zone_alloc(z, flags);
+}

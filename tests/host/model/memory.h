@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The physical memory of a test, and the failures it can have. */
+#ifndef MODEL_MEMORY_H
+#define MODEL_MEMORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "vm/vm_types.h"
+
+/* model_memory_boot: a machine with this many frames for use (and some more that the page array
+ * takes); adds the early ranges and runs vm_phys_init(). */
+void model_memory_boot(uint64_t frames);
+
+/* model_memory_file, model_memory_offset: the file that holds all frames, and where in it one is:
+ * so that a frame can be mapped at a second address. */
+int model_memory_file(void);
+off_t model_memory_offset(vm_paddr_t pa);
+
+/*
+ * Failure injection.  An allocation is: a zone object, a frame, a page table or reverse-map entry of
+ * the model pmap.
+ * model_fail_after: the k-th allocation from now on fails, once (k = 1: the next one).
+ * model_fail_from: the k-th and all later ones do.  model_fail_off: none does.
+ * model_fail_count: how many have failed since.
+ */
+void model_fail_after(uint64_t k);
+void model_fail_from(uint64_t k);
+void model_fail_off(void);
+uint64_t model_fail_count(void);
+
+/* model_alloc_fails: asked by each allocation: shall this one fail? */
+bool model_alloc_fails(void);
+
+#endif
