@@ -98,10 +98,6 @@ PROGRAM_OBJS := $(PROGRAM_SRCS:%=$(O)/obj/%.o)
 PROGRAMS     := $(sort $(patsubst user/bin/%.c,bin/%,$(patsubst user/servers/%.c,sbin/%, \
 	$(patsubst user/tests/%.c,tests/%,$(PROGRAM_SRCS)))))
 
-C_FILES  = $(sort $(shell find boot arch kernel vm user tests tools labs -name '*.[ch]' 2>/dev/null))
-SH_FILES = $(shell grep -rlE '^\#!/bin/sh' tools tests .ci labs 2>/dev/null)
-PY_FILES = $(shell find tools tests labs -name '*.py' 2>/dev/null; \
-	grep -rlE '^\#!/usr/bin/env python3' tools tests labs 2>/dev/null)
 
 # --- Building --------------------------------------------------------------------------------
 
@@ -258,7 +254,7 @@ lint:
 		USER_FLAGS='$(USER_INCLUDES) $(CONFIG_debug)' tools/lint
 
 format:
-	@$(CLANG_FORMAT) -i $(C_FILES)
+	@CLANG_FORMAT='$(CLANG_FORMAT)' tools/lint format
 
 clean:
 	rm -rf build

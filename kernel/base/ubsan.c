@@ -71,7 +71,7 @@ void __ubsan_handle_function_type_mismatch(struct ubsan_typed *at, uintptr_t fun
 
 #define UBSAN_PANIC(place, fmt, ...)                                               \
 	panic("%s:%u:%u: undefined behaviour: " fmt, (place)->file, (place)->line, \
-	      (place)->column __VA_OPT__(, ) __VA_ARGS__)
+	      (place)->column, ##__VA_ARGS__)
 
 void
 __ubsan_handle_add_overflow(struct ubsan_typed *at, uintptr_t left, uintptr_t right)

@@ -70,7 +70,7 @@ FIRMWARE = (  # (code, variables) of the 64-bit UEFI, by distribution
 )
 
 
-# To be asked to end must not leave a machine running behind: let `with` and `finally` do their work.
+# To be asked to end must not leave a machine behind: let `with` and `finally` do their work.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
@@ -155,7 +155,7 @@ def image_options(how, directory, kernel, archive, program, cmdline):
         if not os.path.exists(path):
             raise MachineError(f"{path} is not there: run make")
         os.symlink(os.path.abspath(path), os.path.join(directory, name))
-    initrd = ",".join(f"{directory}/{name} {name}" for name, _ in modules)
+    initrd = ",".join(f"{directory}/{name}" for name, _ in modules)
     return ["-kernel", f"{directory}/kernel", "-initrd", initrd, "-append", cmdline]
 
 

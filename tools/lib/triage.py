@@ -17,7 +17,7 @@ VECTORS = {
     0x11: "alignment check", 0x12: "machine check", 0x13: "SIMD error",
 }  # fmt: skip
 
-# A line of -d int:  "  12: v=0e e=0002 i=0 cpl=0 IP=0008:ffff... pc=ffff... SP=0010:ffff... CR2=..."
+# A line of -d int:  "12: v=0e e=0002 i=0 cpl=0 IP=0008:ffff... pc=ffff... SP=0010:... CR2=..."
 EXCEPTION = re.compile(
     r"v=([0-9a-f]+) e=([0-9a-f]+) .*?cpl=(\d) IP=[0-9a-f]+:([0-9a-f]+) .*?"
     r"SP=[0-9a-f]+:([0-9a-f]+)(?:.*?CR2=([0-9a-f]+))?"
