@@ -352,8 +352,11 @@ audit_bits(unsigned order)
 {
 	uint64_t blocks = ((vm_page_max_pfn >> MAX_ORDER) + 1) << (MAX_ORDER - order), n = 0;
 
-	for (uint64_t i = 0; i < (blocks + BITS_PER_MAP - 1) / BITS_PER_MAP; i++)
-		n += (uint64_t)__builtin_popcountll(buddies.bitmap[order][i]);
+	/* Bit by bit: the compiler's popcount is a library function, which no kernel has. */
+	for (uint64_t i = 0; i < (blocks + BITS_PER_MAP - 1) / BITS_PER_MAP; i++) {
+		for (uint64_t bits = buddies.bitmap[order][i]; bits != 0; bits &= bits - 1)
+			n++;
+	}
 	return n;
 }
 
