@@ -31,10 +31,11 @@ struct thread;
 struct vm_object;
 
 struct vm_map_entry {
-	struct vm_map_entry *prev, *next;	    /* by address, through the header */
-	struct vm_map_entry *parent, *left, *right; /* tree */
-	vm_offset_t start, end;			    /* bytes */
-	vm_size_t max_gap; /* largest gap before any entry of this subtree */
+	struct vm_map_entry *prev, *next; /* by address, through the header */
+	struct vm_map_entry *parent;	  /* tree */
+	struct vm_map_entry *child[2];	  /* tree: lower and higher addresses */
+	vm_offset_t start, end;		  /* bytes */
+	vm_size_t max_gap;		  /* largest gap before any entry of this subtree */
 	union {
 		struct {
 			struct vm_object *object; /* NULL: zeroes, not yet materialised */
@@ -241,6 +242,8 @@ kern_return_t vm_map_fixed(vm_map_t map, struct vm_object *object, vm_ooffset_t 
 kern_return_t vm_map_delete(vm_map_t map, vm_offset_t start, vm_offset_t end);
 kern_return_t vm_map_remove(vm_map_t map, vm_offset_t start, vm_offset_t end);
 void vm_map_simplify_entry(vm_map_t map, vm_map_entry_t entry);
+/* vm_map_entry_count: entries alive in all maps, spares included, for leak tests. */
+uint64_t vm_map_entry_count(void);
 
 /* ---- vm_map_protect.c ---- */
 

@@ -81,11 +81,12 @@ void vm_object_deallocate(struct vm_object *object);
  * vm_object_shadow: make a private copy-on-write view.  *object and *offset (bytes) are replaced by
  * a new object of `length` bytes that shadows them from offset 0 on; the caller's reference moves.
  * No-op for an anonymous object with one reference: nobody else can see it.
- * vm_object_shadow_at: likewise, but the view keeps the caller's offset (stacks): the new object is
- * sized offset + length and backs offset for offset.
+ * vm_object_shadow_at: likewise, but offsets stay what they are (stacks): the new object is of
+ * `size` bytes and lies over the old one offset for offset.
  * KERN_RESOURCE_SHORTAGE: no memory, nothing changed.  No object lock held.
  */
 kern_return_t vm_object_shadow(struct vm_object **object, vm_ooffset_t *offset, vm_size_t length);
+kern_return_t vm_object_shadow_at(struct vm_object **object, vm_size_t size);
 
 /* vm_object_collapse: shorten the chain below object by collapse and bypass.  Object write-locked,
  * and still so on return. */

@@ -116,6 +116,15 @@ page_wake(struct vm_page *m)
 		sleepq_wake_all(m);
 }
 
+/* free_frame: a page in no object, held by nobody, goes back to the allocator. */
+static void
+free_frame(struct vm_page *m)
+{
+	m->holds = 0;
+	if ((m->flags & VM_PAGE_FIXED) == 0)
+		vm_page_free_noobj(m);
+}
+
 void
 vm_page_free(struct vm_page *m)
 {
@@ -123,8 +132,24 @@ vm_page_free(struct vm_page *m)
 	ASSERT(!pmap_page_is_mapped(m), "freed page %p is mapped at %#zx", (void *)m, m->pv_va);
 	vm_page_remove(m);
 	page_wake(m);
-	if ((m->flags & VM_PAGE_FIXED) == 0)
-		vm_page_free_noobj(m);
+	/* Who holds the page frees it when he lets go. */
+	if (__atomic_fetch_or(&m->holds, VM_PAGE_HOLDS_FREED, __ATOMIC_ACQ_REL) == 0)
+		free_frame(m);
+}
+
+void
+vm_page_hold(struct vm_page *m)
+{
+	assert_locked(m->object);
+	VERIFY(__atomic_add_fetch(&m->holds, 1, __ATOMIC_RELAXED) < VM_PAGE_HOLDS_FREED,
+	       "page %p is held %u times", (void *)m, m->holds);
+}
+
+void
+vm_page_release(struct vm_page *m)
+{
+	if (__atomic_sub_fetch(&m->holds, 1, __ATOMIC_ACQ_REL) == VM_PAGE_HOLDS_FREED)
+		free_frame(m);
 }
 
 void

@@ -30,7 +30,7 @@ struct vm_page {
 	uint8_t aflags;		  /* (a) VM_PAGE_DIRTY, VM_PAGE_REFERENCED: moved here from PTEs */
 	uint8_t order;		  /* (f) of the free block it heads */
 	uint8_t state;		  /* (f) enum vm_page_state */
-	uint16_t pad;
+	uint16_t holds;		  /* (a) vm_page_hold()s; VM_PAGE_HOLDS_FREED: freed meanwhile */
 }; /* (f) vm_phys  (o) the object's lock, or the owner if in none  (v) pv lock of the page
 	   (a) atomic */
 
@@ -123,6 +123,15 @@ void vm_page_unwire(struct vm_page *m);
  * frames were freed; wakes those in vm_page_wait(). */
 void vm_page_init(struct vm_page *m, int req);
 void vm_page_wake_waiters(void);
+
+/*
+ * vm_page_hold: keep the frame from being used for anything else until vm_page_release(), whatever
+ * becomes of its object; for access through the direct map.  Hold: object write-locked; release:
+ * any lock below LOCK_RANK_PHYS may be held.
+ */
+#define VM_PAGE_HOLDS_FREED 0x8000
+void vm_page_hold(struct vm_page *m);
+void vm_page_release(struct vm_page *m);
 
 /* vm_page_wait: sleep until frames were freed, or a short time; KERN_ABORTED if killed.
  * assert_may_fault(). */

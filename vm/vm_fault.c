@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Page faults: from an address to a page that is mapped.
+ *
+ *	vm_fault --> fault_lookup	the entry, its top object, the rights; grows a stack once
+ *	         --> fault_resolve	one of four cases, with the map read-locked throughout
+ *
+ *	case 1	top [..p.]			the page is in the top object: map it
+ *	case 2	top [....] -> nothing		no object has it: a page of zeroes in the top object
+ *	case 3	top [....] -> A [..p.]  read	map A's page, without the right to write
+ *	case 4	top [....] -> A [..p.]  write	copy A's page up into the top object and map the copy
+ *
+ * Locks in a resolution: the map, shared; the top object, exclusively; the backing objects hand over
+ * hand.  Nothing sleeps with them: who must wait (a busy page, memory, a wiring) lets go of
+ * everything, waits, and starts again at the lookup.
+ *
+ * Rejected: taking the object's lock shared for case 1.  One page-sized critical section is shorter
+ * than the bookkeeping of a second path, as long as one processor runs; stage D measures again.
+ */
+#include "kernel/base/panic.h"
+#include "kernel/base/sched.h"
+#include "vm/pmap.h"
+#include "vm/vm_fault.h"
+#include "vm/vm_map.h"
+#include "vm/vm_map_impl.h"
+#include "vm/vm_object.h"
+#include "vm/vm_page.h"
+
+/* How often a fault waits for memory before it gives up; one wait is a tenth of a second. */
+#define MEMORY_WAITS 20
+
+/* What a fault has been told and what it has learnt so far. */
+struct fault {
+	vm_offset_t va;	  /* page-aligned */
+	vm_prot_t type;	  /* what is wanted */
+	int flags;	  /* VM_FAULT_* */
+	vm_map_t top_map; /* the map asked about */
+	vm_map_t map;	  /* the map that holds the entry: a submap perhaps; read-locked */
+	vm_map_entry_t entry;
+	struct vm_object *object; /* top object of the entry */
+	vm_pindex_t pindex;	  /* in object */
+	vm_prot_t prot;		  /* what the mapping may allow */
+	boolean_t wired;
+	struct vm_page **hold; /* where to return a held page, or NULL */
+	bool released;	       /* the resolution had to let go of every lock */
+};
+
+static void
+fault_unlock(struct fault *f)
+{
+	vm_map_lookup_done(f->map, f->entry);
+}
+
+/* ---- entering the page ---- */
+
+/* fault_enter: map m, whose object is write-locked, with the rights found. */
+static kern_return_t
+fault_enter(struct fault *f, struct vm_page *m, vm_prot_t prot)
+{
+	int how = 0;
+	kern_return_t kr;
+
+	ASSERT(m->flags & VM_PAGE_VALID, "page %p at %#lx is not valid", (void *)m, f->va);
+	if (f->wired)
+		how |= PMAP_ENTER_WIRED;
+	if ((f->type & VM_PROT_WRITE) && (prot & VM_PROT_WRITE))
+		how |= PMAP_ENTER_WRITE;
+	kr = pmap_enter(f->map->pmap, f->va, m, prot, how);
+	if (kr != KERN_SUCCESS)
+		return kr;
+	if (f->flags & VM_FAULT_WIRE)
+		vm_page_wire(m);
+	if (f->hold != NULL) {
+		vm_page_hold(m);
+		*f->hold = m;
+	}
+	return KERN_SUCCESS;
+}
+
+/* ---- the four cases; the top object is write-locked and unlocked by fault_resolve ---- */
+
+/* fault_new_page: a page for the top object, busy; KERN_RESOURCE_SHORTAGE without memory. */
+static kern_return_t
+fault_new_page(struct fault *f, int req, struct vm_page **out)
+{
+	*out = vm_page_alloc(f->object, f->pindex, req);
+	return *out == NULL ? KERN_RESOURCE_SHORTAGE : KERN_SUCCESS;
+}
+
+/* fault_zero_fill: case 2. */
+static kern_return_t
+fault_zero_fill(struct fault *f)
+{
+	struct vm_page *m;
+	kern_return_t kr = fault_new_page(f, VM_ALLOC_ZERO, &m);
+
+	if (kr != KERN_SUCCESS)
+		return kr;
+	kr = fault_enter(f, m, f->prot);
+	vm_page_unbusy(m);
+	return kr;
+}
+
+/* fault_copy_up: case 4; m's object is locked. */
+static kern_return_t
+fault_copy_up(struct fault *f, struct vm_page *m)
+{
+	struct vm_page *copy;
+	kern_return_t kr = fault_new_page(f, 0, &copy);
+
+	if (kr != KERN_SUCCESS)
+		return kr;
+	pmap_copy_page(m, copy);
+	copy->flags |= VM_PAGE_VALID;
+	/* Others that share the top object may have the old page mapped: it is shadowed now. */
+	if (f->object->ref_count > 1)
+		pmap_remove_all(m);
+	kr = fault_enter(f, copy, f->prot);
+	vm_page_unbusy(copy);
+	return kr;
+}
+
+/* fault_wants_copy: must a page of a backing object be copied up? */
+static bool
+fault_wants_copy(const struct fault *f)
+{
+	return (f->type & (VM_PROT_WRITE | VM_PROT_COPY)) ||
+	       (f->wired && (f->prot & VM_PROT_WRITE));
+}
+
+/*
+ * fault_find_below: the page behind the top object, its object write-locked; NULL: no object of the
+ * chain has it, and nothing but the top object is locked; *end is the last object then.
+ */
+static struct vm_page *
+fault_find_below(struct fault *f, struct vm_object **end)
+{
+	struct vm_object *object = f->object, *below;
+	vm_pindex_t pindex = f->pindex;
+	struct vm_page *m = NULL;
+
+	while (m == NULL && (below = object->backing) != NULL) {
+		rwlock_write(&below->lock);
+		pindex += atop(object->backing_offset);
+		if (object != f->object)
+			rwlock_write_unlock(&object->lock);
+		object = below;
+		m = vm_radix_lookup(&object->pages, pindex);
+	}
+	if (m == NULL && object != f->object)
+		rwlock_write_unlock(&object->lock);
+	*end = object;
+	return m;
+}
+
+/*
+ * fault_page_busy: m, found by this fault, is being filled.  Lets go of everything and waits.
+ */
+static kern_return_t
+fault_page_busy(struct fault *f, struct vm_page *m)
+{
+	f->released = true;
+	if (m->object != f->object)
+		rwlock_write_unlock(&f->object->lock);
+	fault_unlock(f);
+	return vm_page_sleep(m, "vmpbusy") == KERN_SUCCESS ? KERN_RESTART : KERN_ABORTED;
+}
+
+/* fault_below: cases 2, 3 and 4. */
+static kern_return_t
+fault_below(struct fault *f)
+{
+	struct vm_object *owner;
+	struct vm_page *m = fault_find_below(f, &owner);
+	bool copied = false;
+	kern_return_t kr;
+
+	if (m == NULL)
+		return owner->type == VM_OBJECT_ANONYMOUS ? fault_zero_fill(f) : KERN_OUT_OF_BOUNDS;
+	if (m->flags & VM_PAGE_BUSY)
+		return fault_page_busy(f, m);
+	if (fault_wants_copy(f)) {
+		kr = fault_copy_up(f, m);
+		copied = kr == KERN_SUCCESS;
+	} else {
+		kr = fault_enter(f, m, f->prot & ~VM_PROT_WRITE);
+	}
+	rwlock_write_unlock(&owner->lock);
+	/* A copy made is the moment at which a chain may have become too long. */
+	if (copied)
+		vm_object_collapse(f->object);
+	return kr;
+}
+
+/* fault_page: find or make the page and map it.  Top object write-locked, and still so on return,
+ * unless everything was released. */
+static kern_return_t
+fault_page(struct fault *f)
+{
+	struct vm_object *object = f->object;
+	struct vm_page *m = vm_radix_lookup(&object->pages, f->pindex);
+
+	if (m != NULL && (m->flags & VM_PAGE_BUSY))
+		return fault_page_busy(f, m);
+	if (m != NULL)
+		return fault_enter(f, m, f->prot);
+	if (f->pindex >= object->size)
+		return KERN_OUT_OF_BOUNDS;
+	if (object->backing != NULL)
+		return fault_below(f);
+	return object->type == VM_OBJECT_ANONYMOUS ? fault_zero_fill(f) : KERN_OUT_OF_BOUNDS;
+}
+
+/* fault_resolve: the second half of a fault.  Map read-locked on entry, unlocked on return. */
+static kern_return_t
+fault_resolve(struct fault *f)
+{
+	struct vm_object *object = f->object;
+	kern_return_t kr;
+
+	if (object->type == VM_OBJECT_SUBMAP) {
+		fault_unlock(f);
+		return KERN_INVALID_ADDRESS;
+	}
+	f->released = false;
+	rwlock_write(&object->lock);
+	kr = fault_page(f);
+	if (!f->released) {
+		rwlock_write_unlock(&object->lock);
+		fault_unlock(f);
+	}
+	return kr;
+}
+
+/* ---- lookup ---- */
+
+/* fault_wire_grown: a stack grew and the map wants its future wired: wire the new part. */
+static kern_return_t
+fault_wire_grown(struct fault *f)
+{
+	vm_offset_t start = 0, end = 0;
+	vm_map_entry_t e;
+
+	vm_map_lock_read(f->top_map);
+	if ((f->top_map->flags & VM_MAP_WIREFUTURE) && vm_map_lookup_entry(f->top_map, f->va, &e) &&
+	    !(e->eflags & VM_ENTRY_GUARD)) {
+		start = e->start;
+		end = e->end;
+	}
+	vm_map_unlock_read(f->top_map);
+	return vm_map_wire(f->top_map, start, end, VM_MAP_WIRE_USER | VM_MAP_WIRE_NOHOLES);
+}
+
+/* fault_grow: the address is not mapped: grow a stack to it, if it is in a stack's gap. */
+static kern_return_t
+fault_grow(struct fault *f)
+{
+	if (vm_map_growstack(f->top_map->owner, f->va) != KERN_SUCCESS)
+		return KERN_FAILURE;
+	return fault_wire_grown(f);
+}
+
+/* fault_wait_wiring: the entry is being wired by another thread: its pages are on their way. */
+static kern_return_t
+fault_wait_wiring(struct fault *f)
+{
+	vm_map_t map = f->map;
+
+	if (vm_map_lock_upgrade(map) != 0)
+		return KERN_RESTART;
+	if (vm_map_entry_wait(map, f->entry, "vmfwire") != KERN_SUCCESS)
+		return KERN_ABORTED;
+	vm_map_unlock(map);
+	return KERN_RESTART;
+}
+
+/*
+ * fault_lookup: find entry, object and rights.  KERN_SUCCESS: the map is read-locked; KERN_RESTART:
+ * nothing is, look again.
+ */
+static kern_return_t
+fault_lookup(struct fault *f)
+{
+	kern_return_t kr;
+
+	f->map = f->top_map;
+	kr = vm_map_lookup(&f->map, f->va, f->type, &f->entry, &f->object, &f->pindex, &f->prot,
+			   &f->wired);
+	if (kr != KERN_SUCCESS)
+		return kr;
+	if (f->entry->eflags & VM_ENTRY_NOFAULT)
+		panic("fault at %#lx in a no-fault entry %#lx-%#lx", f->va, f->entry->start,
+		      f->entry->end);
+	if ((f->entry->eflags & VM_ENTRY_IN_TRANSITION) && f->entry->wiring_thread != curthread())
+		return fault_wait_wiring(f);
+	return KERN_SUCCESS;
+}
+
+/* fault_once: one attempt; KERN_RESTART: try again; KERN_RESOURCE_SHORTAGE: after a wait. */
+static kern_return_t
+fault_once(struct fault *f)
+{
+	kern_return_t kr = fault_lookup(f);
+
+	return kr == KERN_SUCCESS ? fault_resolve(f) : kr;
+}
+
+/* fault_may_grow: only a space that belongs to a process has stacks, and a debugger grows none. */
+static bool
+fault_may_grow(const struct fault *f)
+{
+	return f->top_map->owner != NULL && !(f->flags & (VM_FAULT_NOGROW | VM_FAULT_WIRE));
+}
+
+kern_return_t
+vm_fault_hold(vm_map_t map, vm_offset_t vaddr, vm_prot_t fault_type, int fault_flags,
+	      struct vm_page **hold)
+{
+	struct fault f = {
+	    .va = trunc_page(vaddr),
+	    .type = fault_type,
+	    .flags = fault_flags,
+	    .top_map = map,
+	    .hold = hold,
+	};
+	bool grown = false;
+	unsigned waits = 0;
+	kern_return_t kr;
+
+	assert_may_fault("vm_fault");
+	for (;;) {
+		kr = fault_once(&f);
+		if (kr == KERN_INVALID_ADDRESS && !grown && fault_may_grow(&f)) {
+			/* Once: growstack says success where it had nothing to do, too. */
+			grown = true;
+			kr = fault_grow(&f);
+			if (kr == KERN_SUCCESS)
+				kr = KERN_RESTART;
+		} else if (kr == KERN_RESOURCE_SHORTAGE && waits++ < MEMORY_WAITS) {
+			kr = vm_page_wait("vmfpage") == KERN_SUCCESS ? KERN_RESTART : KERN_ABORTED;
+		}
+		if (kr != KERN_RESTART)
+			return kr;
+	}
+}
+
+kern_return_t
+vm_fault(vm_map_t map, vm_offset_t vaddr, vm_prot_t fault_type, int fault_flags)
+{
+	return vm_fault_hold(map, vaddr, fault_type, fault_flags, NULL);
+}
+
+void
+vm_fault_release(struct vm_page *m)
+{
+	vm_page_release(m);
+}

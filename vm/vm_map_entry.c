@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Entries: made, split, merged, deleted.
+ *
+ * Splitting must not fail half-way through an operation, so it takes its entries from the map's
+ * spares: an operation that may clip calls vm_map_reserve() before it changes anything.  Merging is
+ * opportunistic; nothing may depend on it.
+ *
+ *	clip_start(e, x):  [    e    )  -->  [ new )[  e  )	e stays the part from x on
+ *	clip_end(e, x):    [    e    )  -->  [  e  )[ new )	e stays the part before x
+ *
+ * A stack's gap keeps its creation values when it is split; both parts carry them, and only the
+ * part that touches the stack is live.
+ */
+#include "kernel/base/panic.h"
+#include "kernel/base/string.h"
+#include "vm/pmap.h"
+#include "vm/vm_charge.h"
+#include "vm/vm_map.h"
+#include "vm/vm_map_impl.h"
+#include "vm/vm_object.h"
+#include "vm/vm_zone.h"
+
+static struct vm_zone entry_zone;
+
+void
+vm_map_entry_startup(void)
+{
+	vm_zone_init(&entry_zone, "vm_map_entry", sizeof(struct vm_map_entry), &vm_zone_direct);
+}
+
+uint64_t
+vm_map_entry_count(void)
+{
+	return vm_zone_in_use(&entry_zone);
+}
+
+bool
+vm_map_reserve(vm_map_t map, unsigned n)
+{
+	ASSERT(n <= VM_MAP_SPARES, "%u entries asked for", n);
+	while (map->nspare < n) {
+		vm_map_entry_t e = vm_zone_alloc(&entry_zone, 0);
+
+		if (e == NULL)
+			return false;
+		e->next = map->spare;
+		map->spare = e;
+		map->nspare++;
+	}
+	return true;
+}
+
+vm_map_entry_t
+vm_map_entry_create(vm_map_t map)
+{
+	vm_map_entry_t e = map->spare;
+
+	if (e != NULL) {
+		map->spare = e->next;
+		map->nspare--;
+	} else {
+		e = vm_zone_alloc(&entry_zone, 0);
+	}
+	if (e != NULL)
+		memset(e, 0, sizeof(*e));
+	return e;
+}
+
+void
+vm_map_entry_dispose(vm_map_t map, vm_map_entry_t e)
+{
+	(void)map;
+	vm_zone_free(&entry_zone, e);
+}
+
+/* ---- objects of entries ---- */
+
+bool
+vm_map_chargeable(uint32_t eflags, const struct vm_object *object, vm_prot_t prot)
+{
+	if (!(prot & VM_PROT_WRITE) || (eflags & (VM_ENTRY_GUARD | VM_ENTRY_NOFAULT)))
+		return false;
+	return (eflags & VM_ENTRY_COW) || object == NULL ||
+	       (object->type == VM_OBJECT_ANONYMOUS && object->charge == 0);
+}
+
+kern_return_t
+vm_map_entry_materialise(vm_map_entry_t e)
+{
+	struct vm_object *object;
+
+	ASSERT(e->object == NULL && !(e->eflags & VM_ENTRY_GUARD), "entry %p object %p", e,
+	       e->object);
+	/* A stack counts its offset from the bottom of the reservation, so that it can grow. */
+	if (!(e->eflags & VM_ENTRY_GROWS_DOWN))
+		e->offset = 0;
+	object = vm_object_allocate_anon(atop(e->offset + (e->end - e->start)));
+	if (object == NULL)
+		return KERN_RESOURCE_SHORTAGE;
+	e->object = object;
+	e->eflags &= ~VM_ENTRY_NEEDS_COPY;
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+vm_map_entry_shadow(vm_map_entry_t e)
+{
+	vm_size_t length = e->end - e->start;
+	bool charge = !(e->eflags & VM_ENTRY_CHARGED);
+	kern_return_t kr;
+
+	if (e->object == NULL)
+		return vm_map_entry_materialise(e);
+	if (charge && !vm_charge(length))
+		return KERN_RESOURCE_SHORTAGE;
+	if (e->eflags & VM_ENTRY_GROWS_DOWN)
+		kr = vm_object_shadow_at(&e->object, e->offset + length);
+	else
+		kr = vm_object_shadow(&e->object, &e->offset, length);
+	if (kr != KERN_SUCCESS) {
+		if (charge)
+			vm_uncharge(length);
+		return kr;
+	}
+	e->eflags = (e->eflags & ~VM_ENTRY_NEEDS_COPY) | VM_ENTRY_CHARGED;
+	return KERN_SUCCESS;
+}
+
+/* ---- clip ---- */
+
+/* clone_range: a new entry like e for [start, end), not linked yet. */
+static vm_map_entry_t
+clone_range(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end)
+{
+	vm_map_entry_t new;
+
+	ASSERT(vm_map_locked(map), "map %p", map);
+	ASSERT(!(e->eflags & VM_ENTRY_IN_TRANSITION), "clip of an entry in transition %#lx-%#lx",
+	       e->start, e->end);
+	/* Both halves should share one object.  Without memory they stay zero-fill each. */
+	if (!(e->eflags & (VM_ENTRY_GUARD | VM_ENTRY_IS_SUB_MAP)) && e->object == NULL)
+		vm_map_entry_materialise(e);
+	new = vm_map_entry_create(map);
+	VERIFY(new != NULL, "clip of map %p without a reserved entry", map);
+	*new = *e;
+	new->start = start;
+	new->end = end;
+	if (e->eflags & VM_ENTRY_IS_SUB_MAP)
+		vm_map_reference(e->sub_map);
+	else if (!(e->eflags & VM_ENTRY_GUARD))
+		vm_object_reference(e->object);
+	return new;
+}
+
+/* advance_offset: e shows its object from `delta` bytes later on. */
+static void
+advance_offset(vm_map_entry_t e, vm_size_t delta)
+{
+	if (!(e->eflags & (VM_ENTRY_GUARD | VM_ENTRY_IS_SUB_MAP)))
+		e->offset += delta;
+}
+
+void
+vm_map_clip_start(vm_map_t map, vm_map_entry_t e, vm_offset_t addr)
+{
+	vm_map_entry_t front;
+
+	if (addr <= e->start || addr >= e->end)
+		return;
+	front = clone_range(map, e, e->start, addr);
+	advance_offset(e, addr - e->start);
+	e->start = addr;
+	vm_map_tree_link(map, e->prev, front);
+	vm_map_tree_resized(map, e);
+}
+
+void
+vm_map_clip_end(vm_map_t map, vm_map_entry_t e, vm_offset_t addr)
+{
+	vm_map_entry_t back;
+
+	if (addr <= e->start || addr >= e->end)
+		return;
+	back = clone_range(map, e, addr, e->end);
+	advance_offset(back, addr - e->start);
+	e->end = addr;
+	vm_map_tree_link(map, e, back);
+	vm_map_tree_resized(map, e);
+}
+
+/* ---- merge ---- */
+
+/* Flags that forbid merging: the range is somebody's, or carries more than a range. */
+#define NEVER_MERGED \
+	(VM_ENTRY_IN_TRANSITION | VM_ENTRY_IS_SUB_MAP | VM_ENTRY_STACK_GAP | VM_ENTRY_GROWS_DOWN)
+
+static bool
+mergeable(const struct vm_map_entry *prev, const struct vm_map_entry *e)
+{
+	if (prev->end != e->start || prev->eflags != e->eflags || (e->eflags & NEVER_MERGED))
+		return false;
+	if (prev->protection != e->protection || prev->max_protection != e->max_protection ||
+	    prev->inheritance != e->inheritance || prev->wired_count != e->wired_count)
+		return false;
+	if (prev->object != e->object)
+		return false;
+	return e->object == NULL || prev->offset + (prev->end - prev->start) == e->offset;
+}
+
+vm_map_entry_t
+vm_map_try_merge(vm_map_t map, vm_map_entry_t prev, vm_map_entry_t e)
+{
+	if (prev == &map->header || e == &map->header || !mergeable(prev, e))
+		return e;
+	vm_map_tree_unlink(map, prev);
+	e->start = prev->start;
+	if (!(e->eflags & VM_ENTRY_GUARD))
+		e->offset = prev->offset;
+	vm_map_tree_resized(map, e);
+	/* e owns a reference of its own, so prev's is not the last: no teardown. */
+	if (e->object != NULL)
+		vm_object_deallocate(e->object);
+	vm_map_entry_dispose(map, prev);
+	return e;
+}
+
+void
+vm_map_simplify_entry(vm_map_t map, vm_map_entry_t entry)
+{
+	vm_map_try_merge(map, entry->prev, entry);
+	/* As the old interface promises, the passed entry survives: take the next one into it. */
+	if (entry->next != &map->header && mergeable(entry, entry->next)) {
+		vm_map_entry_t next = entry->next;
+
+		vm_map_tree_unlink(map, next);
+		entry->end = next->end;
+		vm_map_tree_resized(map, entry);
+		if (next->object != NULL)
+			vm_object_deallocate(next->object);
+		vm_map_entry_dispose(map, next);
+	}
+}
+
+void
+vm_map_simplify_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_map_entry_t e;
+
+	if (!vm_map_lookup_entry(map, start, &e))
+		e = e->next;
+	while (e != &map->header && e->start <= end)
+		e = vm_map_try_merge(map, e->prev, e)->next;
+}
+
+/* ---- waiting ---- */
+
+kern_return_t
+vm_map_entry_wait(vm_map_t map, vm_map_entry_t e, const char *why)
+{
+	e->eflags |= VM_ENTRY_NEEDS_WAKEUP;
+	if (vm_map_unlock_and_wait(map, why) != KERN_SUCCESS)
+		return KERN_ABORTED;
+	vm_map_lock(map);
+	return KERN_SUCCESS;
+}
+
+/* first_in_transition: the first entry of [start, end) that somebody is wiring, or NULL. */
+static vm_map_entry_t
+first_in_transition(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_map_entry_t e;
+
+	if (!vm_map_lookup_entry(map, start, &e))
+		e = e->next;
+	for (; e != &map->header && e->start < end; e = e->next)
+		if (e->eflags & VM_ENTRY_IN_TRANSITION)
+			return e;
+	return NULL;
+}
+
+kern_return_t
+vm_map_wait_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_map_entry_t e;
+
+	for (;;) {
+		/* Only a wiring puts entries in transition, and it keeps the map busy. */
+		if (map->busy == 0)
+			return KERN_SUCCESS;
+		e = first_in_transition(map, start, end);
+		if (e == NULL)
+			return KERN_SUCCESS;
+		if (vm_map_entry_wait(map, e, "mapwire") != KERN_SUCCESS)
+			return KERN_ABORTED;
+	}
+}
+
+/* ---- delete ---- */
+
+void
+vm_map_entry_delete(vm_map_t map, vm_map_entry_t e)
+{
+	vm_size_t length = e->end - e->start;
+
+	vm_map_tree_unlink(map, e);
+	if (!(e->eflags & VM_ENTRY_GUARD))
+		map->size -= length;
+	if (e->eflags & VM_ENTRY_CHARGED)
+		vm_uncharge(length);
+	e->next = map->dead;
+	map->dead = e;
+}
+
+void
+vm_map_release_dead(vm_map_entry_t dead)
+{
+	vm_map_entry_t next;
+
+	for (; dead != NULL; dead = next) {
+		next = dead->next;
+		if (dead->eflags & VM_ENTRY_IS_SUB_MAP)
+			vm_map_deallocate(dead->sub_map);
+		else if (!(dead->eflags & VM_ENTRY_GUARD))
+			vm_object_deallocate(dead->object);
+		vm_map_entry_dispose(NULL, dead);
+	}
+}
+
+/* release_pages: free the pages that only e can show: no other mapping, handle or shadow will ever
+ * look for them. */
+static void
+release_pages(vm_map_entry_t e)
+{
+	struct vm_object *object = e->object;
+
+	rwlock_write(&object->lock);
+	if (object->type == VM_OBJECT_ANONYMOUS && (object->flags & VM_OBJECT_ONEMAPPING) &&
+	    object->ref_count > 1)
+		vm_object_page_remove(object, atop(e->offset),
+				      atop(e->offset + (e->end - e->start)));
+	rwlock_write_unlock(&object->lock);
+}
+
+/* delete_entry: unwire, unmap (complete on every processor), free what nobody else can see, unlink.
+ * The reference on the object goes after the lock. */
+static void
+delete_entry(vm_map_t map, vm_map_entry_t e)
+{
+	if (e->wired_count != 0)
+		vm_map_entry_unwire(map, e);
+	if (e->eflags & VM_ENTRY_IS_SUB_MAP) {
+		pmap_remove(map->pmap, e->start, e->end);
+	} else if (!(e->eflags & VM_ENTRY_GUARD) && e->object != NULL) {
+		/* An entry without an object never had a page. */
+		pmap_remove(map->pmap, e->start, e->end);
+		release_pages(e);
+	}
+	vm_map_entry_delete(map, e);
+}
+
+/* must_wait: somebody wires e right now, or the kernel has a user's memory wired for a while. */
+static bool
+must_wait(vm_map_t map, const struct vm_map_entry *e)
+{
+	unsigned system = e->wired_count - ((e->eflags & VM_ENTRY_USER_WIRED) ? 1 : 0);
+
+	return (e->eflags & VM_ENTRY_IN_TRANSITION) ||
+	       (!(map->flags & VM_MAP_SYSTEM) && system != 0);
+}
+
+/* needs_clip: does the range cut an entry in two? */
+static bool
+needs_clip(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_map_entry_t e;
+
+	if (vm_map_lookup_entry(map, start, &e) && e->start < start)
+		return true;
+	return vm_map_lookup_entry(map, end, &e) && e->start < end;
+}
+
+/*
+ * vm_map_delete: unmap [start, end).  Holes are fine.
+ *
+ * Locks:   map write-locked; may be dropped and retaken while an entry is being wired
+ * Returns: KERN_SUCCESS
+ *          KERN_RESOURCE_SHORTAGE   an entry had to be cut and there is no memory; nothing changed
+ *          KERN_ABORTED             the thread was killed while it waited; map locked all the same
+ * Source:  contracts 1.8, DEL-01 to DEL-06
+ */
+kern_return_t
+vm_map_delete(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_map_entry_t e, next;
+
+	ASSERT(vm_map_locked(map), "map %p", map);
+	ASSERT(page_aligned(start | end), "%#lx-%#lx", start, end);
+	if (start >= end)
+		return KERN_SUCCESS;
+	if (needs_clip(map, start, end) && !vm_map_reserve(map, 2))
+		return KERN_RESOURCE_SHORTAGE;
+
+	if (!vm_map_lookup_entry(map, start, &e))
+		e = e->next;
+	while (e != &map->header && e->start < end) {
+		if (must_wait(map, e)) {
+			if (vm_map_entry_wait(map, e, "mapdel") != KERN_SUCCESS) {
+				vm_map_lock(map);
+				return KERN_ABORTED;
+			}
+			if (!vm_map_reserve(map, 2))
+				return KERN_RESOURCE_SHORTAGE;
+			if (!vm_map_lookup_entry(map, start, &e))
+				e = e->next;
+			continue;
+		}
+		vm_map_clip_start(map, e, start);
+		vm_map_clip_end(map, e, end);
+		next = e->next;
+		delete_entry(map, e);
+		e = next;
+	}
+	return KERN_SUCCESS;
+}
+
+/*
+ * vm_map_remove: vm_map_delete over the part of [start, end) that lies in the map's bounds.
+ *
+ * Locks:   none held; takes the map's
+ * Returns: as vm_map_delete; KERN_INVALID_ARGUMENT for an unaligned range
+ */
+kern_return_t
+vm_map_remove(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	kern_return_t kr;
+
+	if (!page_aligned(start | end))
+		return KERN_INVALID_ARGUMENT;
+	if (start < vm_map_min(map))
+		start = vm_map_min(map);
+	if (end > vm_map_max(map))
+		end = vm_map_max(map);
+	vm_map_lock(map);
+	kr = vm_map_delete(map, start, end);
+	vm_map_unlock(map);
+	return kr;
+}

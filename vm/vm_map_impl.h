@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of the vm_map family share with each other and with nobody else. */
+#ifndef VM_VM_MAP_IMPL_H
+#define VM_VM_MAP_IMPL_H
+
+#include "vm/vm_map.h"
+
+/* ---- vm_map_tree.c ---- */
+
+/* vm_map_tree_link: put e, whose range is set, behind `after` (an entry or the header).
+ * vm_map_tree_unlink: take e out.  Map write-locked. */
+void vm_map_tree_link(vm_map_t map, vm_map_entry_t after, vm_map_entry_t e);
+void vm_map_tree_unlink(vm_map_t map, vm_map_entry_t e);
+/* vm_map_tree_resized: e's start or end has moved (order unchanged): mend the gaps. */
+void vm_map_tree_resized(vm_map_t map, vm_map_entry_t e);
+/* vm_map_tree_gap: the first of e and its successors (the header last) with a gap of at least
+ * `length` bytes before it; NULL if there is none. */
+vm_map_entry_t vm_map_tree_gap(vm_map_t map, vm_map_entry_t e, vm_size_t length);
+
+/* vm_map_entry_gap: free bytes between e (or the header) and what is before it. */
+static inline vm_size_t
+vm_map_entry_gap(const struct vm_map_entry *e)
+{
+	return e->start - e->prev->end;
+}
+
+/* ---- vm_map.c ---- */
+
+/* vm_map_unlock_deferred: release the exclusive lock and return the entries that died, for
+ * vm_map_release_dead() once no lock at all is held. */
+vm_map_entry_t vm_map_unlock_deferred(vm_map_t map);
+void vm_map_release_dead(vm_map_entry_t dead);
+
+/* ---- vm_map_entry.c ---- */
+
+void vm_map_entry_startup(void); /* the zone of entries; boot */
+
+/* vm_map_reserve: make sure that n entries are at hand; false without memory.  Map write-locked. */
+bool vm_map_reserve(vm_map_t map, unsigned n);
+/* vm_map_entry_create: a cleared entry, from the spares first; NULL without memory. */
+vm_map_entry_t vm_map_entry_create(vm_map_t map);
+/* vm_map_entry_dispose: free an entry that is linked nowhere and owns nothing. */
+void vm_map_entry_dispose(vm_map_t map, vm_map_entry_t e);
+/* vm_map_entry_delete: unlink e, return its charge, and leave the rest to the unlock. */
+void vm_map_entry_delete(vm_map_t map, vm_map_entry_t e);
+
+/* vm_map_clip_start: if addr lies inside e, split it: e keeps the part from addr on.
+ * vm_map_clip_end: e keeps the part before addr.  An entry must be reserved; cannot fail. */
+void vm_map_clip_start(vm_map_t map, vm_map_entry_t e, vm_offset_t addr);
+void vm_map_clip_end(vm_map_t map, vm_map_entry_t e, vm_offset_t addr);
+
+/* vm_map_try_merge: merge prev into e if they are alike; returns the survivor, e. */
+vm_map_entry_t vm_map_try_merge(vm_map_t map, vm_map_entry_t prev, vm_map_entry_t e);
+/* vm_map_simplify_range: try to merge all neighbours in [start, end] . */
+void vm_map_simplify_range(vm_map_t map, vm_offset_t start, vm_offset_t end);
+
+/*
+ * vm_map_entry_wait: e is in transition by another thread: sleep until that may have changed.
+ * Map write-locked on entry; on KERN_SUCCESS locked again and everything may have changed; on
+ * KERN_ABORTED unlocked.
+ */
+kern_return_t vm_map_entry_wait(vm_map_t map, vm_map_entry_t e, const char *why);
+
+/* vm_map_wait_range: wait until no entry of [start, end) is in transition and the map is not busy.
+ * As above. */
+kern_return_t vm_map_wait_range(vm_map_t map, vm_offset_t start, vm_offset_t end);
+
+/* vm_map_entry_materialise: give e, whose object is NULL, its anonymous object.
+ * KERN_RESOURCE_SHORTAGE: nothing changed. */
+kern_return_t vm_map_entry_materialise(vm_map_entry_t e);
+/* vm_map_entry_shadow: e NEEDS_COPY: make its shadow object and clear the flag. */
+kern_return_t vm_map_entry_shadow(vm_map_entry_t e);
+/* vm_map_entry_chargeable: is a private entry with these properties charged? */
+bool vm_map_chargeable(uint32_t eflags, const struct vm_object *object, vm_prot_t prot);
+
+/* ---- vm_map_insert.c ---- */
+
+/* vm_map_findspace_aligned: lowest free address >= start, a multiple of align, with room for
+ * length bytes below max; false if none. */
+bool vm_map_findspace_aligned(vm_map_t map, vm_offset_t start, vm_size_t length, vm_size_t align,
+			      vm_offset_t *addr);
+
+/* ---- vm_stack.c ---- */
+
+/* vm_map_stack_locked: vm_map_stack under the owner's proc lock and the map lock. */
+kern_return_t vm_map_stack_locked(vm_map_t map, vm_offset_t addrbos, vm_size_t max_ssize,
+				  vm_prot_t prot, vm_prot_t max, int cow);
+
+/* ---- vm_wire.c ---- */
+
+/* vm_map_entry_unwire: drop every wiring of e, its pages and its account.  Map write-locked. */
+void vm_map_entry_unwire(vm_map_t map, vm_map_entry_t e);
+
+#endif

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * New ranges: vm_map_insert and what stands on it.
+ *
+ *	vm_map_insert	exactly here, or an error; the map is the caller's to lock
+ *	vm_map_find	choose a place (first fit, aligned, superpage) and insert
+ *	vm_map_fixed	exactly here, replacing what was there
+ *
+ * Everything is checked and charged before anything changes.  A new anonymous range that continues
+ * its neighbour is not a new entry: the neighbour grows (coalescing), so that a heap that is
+ * extended piece by piece stays one entry and one object.
+ */
+#include "kernel/base/panic.h"
+#include "vm/pmap.h"
+#include "vm/vm_charge.h"
+#include "vm/vm_map.h"
+#include "vm/vm_map_impl.h"
+#include "vm/vm_object.h"
+#include "vm/vm_page.h"
+#include "vm/vm_proc.h"
+#include "vm/vm_radix.h"
+
+/* ---- insert ---- */
+
+/* entry_flags: the entry flags that the map flags `cow` ask for. */
+static uint32_t
+entry_flags(int cow)
+{
+	uint32_t eflags = 0;
+
+	if (cow & MAP_COPY_ON_WRITE)
+		eflags |= VM_ENTRY_COW | VM_ENTRY_NEEDS_COPY;
+	if (cow & MAP_NOFAULT)
+		eflags |= VM_ENTRY_NOFAULT;
+	if (cow & MAP_DISABLE_SYNCER)
+		eflags |= VM_ENTRY_NOSYNC;
+	if (cow & MAP_DISABLE_COREDUMP)
+		eflags |= VM_ENTRY_NOCOREDUMP;
+	if (cow & MAP_STACK_AREA)
+		eflags |= VM_ENTRY_GROWS_DOWN;
+	if (cow & MAP_CREATE_GUARD)
+		eflags |= VM_ENTRY_GUARD;
+	if (cow & MAP_CREATE_STACK_GAP)
+		eflags |= VM_ENTRY_GUARD | VM_ENTRY_STACK_GAP;
+	return eflags;
+}
+
+/* insert_check: may [start, end) be inserted?  *prev gets the entry (or header) before it. */
+static kern_return_t
+insert_check(vm_map_t map, const struct vm_object *object, vm_offset_t start, vm_offset_t end,
+	     vm_prot_t prot, vm_prot_t max, int cow, vm_map_entry_t *prev)
+{
+	if (start >= end || !vm_map_range_valid(map, start, end))
+		return KERN_INVALID_ADDRESS;
+	if (!page_aligned(start | end))
+		return KERN_INVALID_ARGUMENT;
+	if (vm_map_lookup_entry(map, start, prev) || (*prev)->next->start < end)
+		return KERN_NO_SPACE;
+	if ((cow & (MAP_CREATE_GUARD | MAP_CREATE_STACK_GAP)) &&
+	    (object != NULL || max != VM_PROT_NONE))
+		return KERN_INVALID_ARGUMENT;
+	if ((map->flags & VM_MAP_WXORX) && (prot & VM_PROT_WRITE) && (prot & VM_PROT_EXECUTE))
+		return KERN_PROTECTION_FAILURE;
+	return KERN_SUCCESS;
+}
+
+/* What an insertion that passed the checks is about to make. */
+struct insertion {
+	struct vm_object *object;
+	vm_ooffset_t offset;
+	vm_offset_t start, end;
+	vm_prot_t prot, max;
+	vm_inherit_t inheritance;
+	uint32_t eflags;
+};
+
+/*
+ * insert_coalesce: continue `prev` instead of making a new entry.  Returns true when that was all.
+ * Otherwise ins->object may have become prev's object (with a reference for the new entry): the
+ * attributes differ, but the pages can live together.
+ */
+static bool
+insert_coalesce(vm_map_t map, vm_map_entry_t prev, struct insertion *ins)
+{
+	vm_size_t size = prev->end - prev->start, more = ins->end - ins->start;
+
+	if (ins->object != NULL || prev == &map->header || prev->end != ins->start)
+		return false;
+	if (prev->eflags & (VM_ENTRY_GUARD | VM_ENTRY_IS_SUB_MAP | VM_ENTRY_GROWS_DOWN))
+		return false;
+	if ((prev->eflags & ~VM_ENTRY_USER_WIRED) != ins->eflags)
+		return false;
+	if (prev->object != NULL && !vm_object_coalesce(prev->object, prev->offset, size, more))
+		return false;
+	if (prev->inheritance == ins->inheritance && prev->protection == ins->prot &&
+	    prev->max_protection == ins->max && prev->wired_count == 0) {
+		prev->end = ins->end;
+		map->size += more;
+		vm_map_tree_resized(map, prev);
+		vm_map_try_merge(map, prev, prev->next);
+		return true;
+	}
+	if (prev->object != NULL) {
+		vm_object_reference(prev->object);
+		ins->object = prev->object;
+		ins->offset = prev->offset + size;
+	}
+	return false;
+}
+
+/* insert_entry: the new entry itself; takes over ins->object's reference. */
+static void
+insert_entry(vm_map_t map, vm_map_entry_t prev, vm_map_entry_t e, const struct insertion *ins)
+{
+	e->start = ins->start;
+	e->end = ins->end;
+	e->object = ins->object;
+	e->offset = ins->offset;
+	e->eflags = ins->eflags;
+	e->protection = ins->prot;
+	e->max_protection = ins->max;
+	e->inheritance = ins->inheritance;
+	if (!(e->eflags & VM_ENTRY_GUARD))
+		map->size += e->end - e->start;
+	vm_map_tree_link(map, prev, e);
+	vm_map_simplify_entry(map, e);
+}
+
+/* prefault: enter the pages that are resident already; allocates none, and may give up early. */
+static void
+prefault(vm_map_t map, const struct insertion *ins)
+{
+	vm_prot_t prot = ins->prot;
+	struct vm_page *m;
+	vm_pindex_t first = atop(ins->offset), last = first + atop(ins->end - ins->start);
+
+	if (ins->object == NULL || prot == VM_PROT_NONE)
+		return;
+	if (ins->eflags & VM_ENTRY_NEEDS_COPY)
+		prot &= ~VM_PROT_WRITE;
+	rwlock_write(&ins->object->lock);
+	for (vm_pindex_t i = first; i < last; i = m->pindex + 1) {
+		m = vm_radix_lookup_ge(&ins->object->pages, i);
+		if (m == NULL || m->pindex >= last)
+			break;
+		if ((m->flags & VM_PAGE_BUSY) || !(m->flags & VM_PAGE_VALID))
+			continue;
+		if (pmap_enter(map->pmap, ins->start + ptoa(m->pindex - first), m, prot, 0) !=
+		    KERN_SUCCESS)
+			break;
+	}
+	rwlock_write_unlock(&ins->object->lock);
+}
+
+/*
+ * vm_map_insert: map [start, end) to object from offset (bytes) on; NULL: zeroes.
+ *
+ *	prot, max	rights now, and the most there may ever be; prot within max
+ *	cow		MAP_* flags
+ *
+ * Locks:   map write-locked, and left so
+ * Returns: KERN_SUCCESS             the entry owns the caller's reference on object now
+ *          KERN_INVALID_ADDRESS     empty, or outside the map
+ *          KERN_NO_SPACE            something is there
+ *          KERN_INVALID_ARGUMENT    unaligned; a guard with an object or rights
+ *          KERN_PROTECTION_FAILURE  write and execute together on a W^X map
+ *          KERN_RESOURCE_SHORTAGE   no memory, or the commit charge was refused
+ *          On failure nothing has changed and the reference is still the caller's.
+ * Source:  contracts 1.4, INS-01 to INS-11
+ */
+kern_return_t
+vm_map_insert(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_offset_t start,
+	      vm_offset_t end, vm_prot_t prot, vm_prot_t max, int cow)
+{
+	struct insertion ins = {
+	    .object = object,
+	    .offset = offset,
+	    .start = start,
+	    .end = end,
+	    .prot = prot,
+	    .max = max,
+	    .inheritance = cow & MAP_INHERIT_SHARE ? VM_INHERIT_SHARE : VM_INHERIT_DEFAULT,
+	    .eflags = entry_flags(cow),
+	};
+	vm_map_entry_t prev, e;
+	kern_return_t kr;
+	bool charge;
+
+	ASSERT(vm_map_locked(map), "map %p", map);
+	ASSERT((prot & ~max) == 0, "prot %#x beyond max %#x", prot, max);
+	ASSERT(object != kernel_object || !(cow & MAP_COPY_ON_WRITE), "kernel object, cow %#x",
+	       cow);
+	ASSERT(!(cow & MAP_NOFAULT) || object == NULL, "NOFAULT with object %p", object);
+	kr = insert_check(map, object, start, end, prot, max, cow, &prev);
+	if (kr != KERN_SUCCESS)
+		return kr;
+	charge = !(cow & MAP_ACC_NO_CHARGE) && vm_map_chargeable(ins.eflags, object, prot);
+	if (charge) {
+		if (!vm_charge(end - start))
+			return KERN_RESOURCE_SHORTAGE;
+		ins.eflags |= VM_ENTRY_CHARGED;
+	}
+	e = vm_map_entry_create(map);
+	if (e == NULL) {
+		if (charge)
+			vm_uncharge(end - start);
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	if (insert_coalesce(map, prev, &ins))
+		vm_map_entry_dispose(map, e);
+	else
+		insert_entry(map, prev, e, &ins);
+	if (cow & MAP_PREFAULT)
+		prefault(map, &ins);
+	return KERN_SUCCESS;
+}
+
+/* ---- find ---- */
+
+bool
+vm_map_findspace_aligned(vm_map_t map, vm_offset_t start, vm_size_t length, vm_size_t align,
+			 vm_offset_t *addr)
+{
+	vm_map_entry_t e;
+
+	if (start < vm_map_min(map))
+		start = vm_map_min(map);
+	if (start > vm_map_max(map) || length > vm_map_max(map) - start || length == 0)
+		return false;
+	vm_map_lookup_entry(map, start, &e);
+	for (e = e->next; (e = vm_map_tree_gap(map, e, length)) != NULL; e = e->next) {
+		vm_offset_t low = e->prev->end > start ? e->prev->end : start;
+		vm_offset_t place = (low + align - 1) & ~(align - 1);
+
+		if (place >= low && place <= e->start && e->start - place >= length) {
+			*addr = place;
+			return true;
+		}
+		if (e == &map->header)
+			break;
+	}
+	return false;
+}
+
+/*
+ * vm_map_findspace: lowest free address at or above start with room for length bytes.
+ *
+ * Locks:   map locked
+ * Returns: the address, or vm_map_max(map) - length + 1 if there is none
+ * Source:  contracts 1.4, FND-01 to FND-04
+ */
+vm_offset_t
+vm_map_findspace(vm_map_t map, vm_offset_t start, vm_size_t length)
+{
+	vm_offset_t addr;
+
+	if (vm_map_findspace_aligned(map, start, length, PAGE_SIZE, &addr))
+		return addr;
+	return vm_map_max(map) - length + 1;
+}
+
+/* choose_place: what find_space asks for, below max_addr (0: no bound). */
+static kern_return_t
+choose_place(vm_map_t map, vm_offset_t *addr, vm_size_t length, vm_offset_t max_addr,
+	     int find_space)
+{
+	vm_size_t align = PAGE_SIZE;
+	bool found = false;
+
+	if (find_space == VMFS_OPTIMAL_SPACE && length >= SUPERPAGE_SIZE)
+		found = vm_map_findspace_aligned(map, *addr, length, SUPERPAGE_SIZE, addr);
+	else if (find_space == VMFS_SUPER_SPACE)
+		align = SUPERPAGE_SIZE;
+	else if (find_space > VMFS_SUPER_SPACE)
+		align = (vm_size_t)1 << (find_space >> 8);
+	if (align < PAGE_SIZE)
+		align = PAGE_SIZE;
+	if (!found)
+		found = vm_map_findspace_aligned(map, *addr, length, align, addr);
+	if (!found || (max_addr != 0 && (length > max_addr || *addr > max_addr - length)))
+		return KERN_NO_SPACE;
+	return KERN_SUCCESS;
+}
+
+/*
+ * A stack is inserted under its owner's process lock, which comes before the map's.
+ * lock_for_insert takes what `cow` asks for; unlock_after_insert lets go of it, and only then of
+ * what was replaced.
+ */
+static struct proc *
+lock_for_insert(vm_map_t map, int cow)
+{
+	struct proc *p = cow & MAP_STACK_AREA ? map->owner : NULL;
+
+	if (p != NULL)
+		proc_lock(p);
+	vm_map_lock(map);
+	return p;
+}
+
+static void
+unlock_after_insert(vm_map_t map, struct proc *p)
+{
+	vm_map_entry_t dead = vm_map_unlock_deferred(map);
+
+	if (p != NULL)
+		proc_unlock(p);
+	vm_map_release_dead(dead);
+}
+
+/* insert_any: a stack or a plain range. */
+static kern_return_t
+insert_any(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_offset_t start,
+	   vm_size_t length, vm_prot_t prot, vm_prot_t max, int cow)
+{
+	if (cow & MAP_STACK_AREA) {
+		if (object != NULL)
+			return KERN_INVALID_ARGUMENT;
+		return vm_map_stack_locked(map, start, length, prot, max, cow);
+	}
+	return vm_map_insert(map, object, offset, start, start + length, prot, max, cow);
+}
+
+/*
+ * vm_map_find: choose a place for length bytes and insert.
+ *
+ *	*addr		in: lowest acceptable address (VMFS_NO_SPACE: the address); out: the place
+ *	max_addr	the range must end at or below it; 0: no bound
+ *	find_space	VMFS_*
+ *
+ * Locks:   none held; takes the map's (for MAP_STACK_AREA the owner's process lock first)
+ * Returns: KERN_NO_SPACE  nothing fits; otherwise as vm_map_insert.  On failure *addr is unspecified.
+ * Source:  contracts 1.4, FND-01 to FND-09
+ */
+kern_return_t
+vm_map_find(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_offset_t *addr,
+	    vm_size_t length, vm_offset_t max_addr, int find_space, vm_prot_t prot, vm_prot_t max,
+	    int cow)
+{
+	struct proc *p;
+	kern_return_t kr = KERN_SUCCESS;
+
+	if (find_space == VMFS_NO_SPACE && (cow & MAP_REMAP))
+		return vm_map_fixed(map, object, offset, *addr, length, prot, max, cow);
+	p = lock_for_insert(map, cow);
+	if (find_space != VMFS_NO_SPACE)
+		kr = choose_place(map, addr, length, max_addr, find_space);
+	else if (*addr + length < *addr)
+		kr = KERN_INVALID_ADDRESS;
+	if (kr == KERN_SUCCESS)
+		kr = insert_any(map, object, offset, *addr, length, prot, max, cow);
+	unlock_after_insert(map, p);
+	return kr;
+}
+
+/*
+ * vm_map_find_min: *addr is only a hint: when nothing fits at or above it, look once more from
+ * min_addr on.
+ *
+ * Locks, errors: as vm_map_find.
+ * Source:  contracts 1.4, FND-08
+ */
+kern_return_t
+vm_map_find_min(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_offset_t *addr,
+		vm_size_t length, vm_offset_t min_addr, vm_offset_t max_addr, int find_space,
+		vm_prot_t prot, vm_prot_t max, int cow)
+{
+	vm_offset_t hint = *addr;
+	kern_return_t kr;
+
+	kr = vm_map_find(map, object, offset, addr, length, max_addr, find_space, prot, max, cow);
+	if (kr == KERN_SUCCESS || hint <= min_addr || find_space == VMFS_NO_SPACE)
+		return kr;
+	*addr = min_addr;
+	return vm_map_find(map, object, offset, addr, length, max_addr, find_space, prot, max, cow);
+}
+
+/*
+ * vm_map_fixed: map exactly [start, start + length).  What is there goes, in the same critical
+ * section, unless MAP_CHECK_EXCL forbids it.
+ *
+ * Locks:   as vm_map_find
+ * Returns: KERN_INVALID_ADDRESS  out of the map's bounds (nothing is clamped)
+ *          KERN_NO_SPACE         MAP_CHECK_EXCL and something is there
+ *          otherwise as vm_map_insert; an error after the deletion leaves a hole
+ * Source:  contracts 1.4, FND-09
+ */
+kern_return_t
+vm_map_fixed(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_offset_t start,
+	     vm_size_t length, vm_prot_t prot, vm_prot_t max, int cow)
+{
+	vm_offset_t end = start + length;
+	struct proc *p;
+	kern_return_t kr = KERN_SUCCESS;
+
+	if (length == 0 || end < start || !vm_map_range_valid(map, start, end))
+		return KERN_INVALID_ADDRESS;
+	if (!page_aligned(start | end))
+		return KERN_INVALID_ARGUMENT;
+	p = lock_for_insert(map, cow);
+	if (!(cow & MAP_CHECK_EXCL))
+		kr = vm_map_delete(map, start, end);
+	if (kr == KERN_SUCCESS)
+		kr = insert_any(map, object, offset, start, length, prot, max, cow);
+	unlock_after_insert(map, p);
+	return kr;
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The index of a map: an AVL tree of its entries, keyed by address, which also finds free space.
+ *
+ * The tree is intrusive (the links are in the entries) so that a lookup and an insertion allocate
+ * nothing.  Lookups write nothing, so any number of readers may search at once.  Each node keeps
+ *
+ *	height	of its subtree, for the balance: the two subtrees of a node differ by at most one
+ *	max_gap	the largest free gap *before* any entry of its subtree
+ *
+ *	min        e1.start  e1.end     e2.start        max
+ *	 |---gap(e1)---|########|---gap(e2)---|####|-gap(header)-|
+ *
+ * The gap before an entry follows from its list neighbour (the header's `end` is the map's min, its
+ * `start` the max), so it is not stored.  First fit is a descent that skips every subtree whose
+ * max_gap is too small: O(log n).
+ *
+ * A change starts at one node and walks up only as long as a height or a max_gap really changes.
+ */
+#include "kernel/base/panic.h"
+#include "vm/vm_map.h"
+#include "vm/vm_map_impl.h"
+
+#define LOW  0 /* child[LOW]: addresses below */
+#define HIGH 1
+
+static int
+height(const struct vm_map_entry *e)
+{
+	return e == NULL ? 0 : e->height;
+}
+
+static vm_size_t
+max_gap(const struct vm_map_entry *e)
+{
+	return e == NULL ? 0 : e->max_gap;
+}
+
+/* recompute: e's height and max_gap from its children and its own gap. */
+static void
+recompute(vm_map_entry_t e)
+{
+	int low = height(e->child[LOW]), high = height(e->child[HIGH]);
+	vm_size_t gap = vm_map_entry_gap(e);
+
+	e->height = 1 + (low > high ? low : high);
+	if (gap < max_gap(e->child[LOW]))
+		gap = e->child[LOW]->max_gap;
+	if (gap < max_gap(e->child[HIGH]))
+		gap = e->child[HIGH]->max_gap;
+	e->max_gap = gap;
+}
+
+/* replace_child: where `parent` (NULL: the map) pointed to old, it points to new. */
+static void
+replace_child(vm_map_t map, vm_map_entry_t parent, vm_map_entry_t old, vm_map_entry_t new)
+{
+	if (parent == NULL)
+		map->root = new;
+	else
+		parent->child[parent->child[HIGH] == old] = new;
+	if (new != NULL)
+		new->parent = parent;
+}
+
+/*
+ * rotate: the child of e on the far side of `dir` takes e's place, e becomes its child on the side
+ * of dir.  Returns the new root of the subtree.
+ *
+ *	dir LOW:       e                 y
+ *	              / \               / \
+ *	             a   y      -->    e   c
+ *	                / \           / \
+ *	               b   c         a   b
+ */
+static vm_map_entry_t
+rotate(vm_map_t map, vm_map_entry_t e, int dir)
+{
+	vm_map_entry_t y = e->child[!dir];
+
+	e->child[!dir] = y->child[dir];
+	if (y->child[dir] != NULL)
+		y->child[dir]->parent = e;
+	replace_child(map, e->parent, e, y);
+	y->child[dir] = e;
+	e->parent = y;
+	recompute(e);
+	recompute(y);
+	return y;
+}
+
+/* rebalance: mend a difference of two below e; returns the root of the subtree. */
+static vm_map_entry_t
+rebalance(vm_map_t map, vm_map_entry_t e)
+{
+	int tilt = height(e->child[HIGH]) - height(e->child[LOW]);
+	int heavy = tilt > 0 ? HIGH : LOW;
+	vm_map_entry_t c;
+
+	if (tilt >= -1 && tilt <= 1)
+		return e;
+	c = e->child[heavy];
+	if (height(c->child[!heavy]) > height(c->child[heavy]))
+		rotate(map, c, heavy);
+	return rotate(map, e, !heavy);
+}
+
+/* update_up: heights and gaps from e upwards, until nothing changes any more. */
+static void
+update_up(vm_map_t map, vm_map_entry_t e)
+{
+	while (e != NULL) {
+		int8_t old_height = e->height;
+		vm_size_t old_gap = e->max_gap;
+
+		recompute(e);
+		e = rebalance(map, e);
+		if (e->height == old_height && e->max_gap == old_gap)
+			return;
+		e = e->parent;
+	}
+}
+
+/* update_gap: the gap before e (an entry or the header) has changed. */
+static void
+update_gap(vm_map_t map, vm_map_entry_t e)
+{
+	if (e != &map->header)
+		update_up(map, e);
+}
+
+void
+vm_map_tree_link(vm_map_t map, vm_map_entry_t after, vm_map_entry_t e)
+{
+	vm_map_entry_t next = after->next;
+
+	e->prev = after;
+	e->next = next;
+	after->next = e;
+	next->prev = e;
+
+	/* Either `after` has no higher child, or `next` (the lowest below it) has no lower one. */
+	e->child[LOW] = e->child[HIGH] = NULL;
+	e->height = 0;
+	e->max_gap = 0;
+	if (after != &map->header && after->child[HIGH] == NULL) {
+		after->child[HIGH] = e;
+		e->parent = after;
+	} else if (next != &map->header) {
+		next->child[LOW] = e;
+		e->parent = next;
+	} else {
+		map->root = e;
+		e->parent = NULL;
+	}
+	map->nentries++;
+	update_up(map, e);
+	update_gap(map, next);
+}
+
+/* take_place: s, the successor of e, moves to e's place in the tree.  Returns the lowest node whose
+ * subtrees have changed. */
+static vm_map_entry_t
+take_place(vm_map_t map, vm_map_entry_t e, vm_map_entry_t s)
+{
+	vm_map_entry_t from = s;
+
+	if (s->parent != e) {
+		from = s->parent;
+		replace_child(map, from, s, s->child[HIGH]);
+		s->child[HIGH] = e->child[HIGH];
+		s->child[HIGH]->parent = s;
+	}
+	s->child[LOW] = e->child[LOW];
+	s->child[LOW]->parent = s;
+	replace_child(map, e->parent, e, s);
+	s->height = e->height;
+	s->max_gap = e->max_gap;
+	return from;
+}
+
+void
+vm_map_tree_unlink(vm_map_t map, vm_map_entry_t e)
+{
+	vm_map_entry_t next = e->next, from;
+
+	e->prev->next = next;
+	next->prev = e->prev;
+	if (e->child[LOW] != NULL && e->child[HIGH] != NULL) {
+		from = take_place(map, e, next);
+	} else {
+		from = e->parent;
+		replace_child(map, from, e, e->child[e->child[LOW] == NULL]);
+	}
+	map->nentries--;
+	update_up(map, from);
+	update_gap(map, next);
+}
+
+void
+vm_map_tree_resized(vm_map_t map, vm_map_entry_t e)
+{
+	update_up(map, e);
+	update_gap(map, e->next);
+}
+
+boolean_t
+vm_map_lookup_entry(vm_map_t map, vm_offset_t addr, vm_map_entry_t *entry)
+{
+	vm_map_entry_t e = map->root, before = &map->header;
+
+	while (e != NULL) {
+		if (addr < e->start) {
+			e = e->child[LOW];
+		} else {
+			before = e;
+			if (addr < e->end)
+				break;
+			e = e->child[HIGH];
+		}
+	}
+	*entry = before;
+	return e != NULL;
+}
+
+/* lowest_gap: the lowest entry of e's subtree with a gap of at least `length`; there is one. */
+static vm_map_entry_t
+lowest_gap(vm_map_entry_t e, vm_size_t length)
+{
+	for (;;) {
+		if (max_gap(e->child[LOW]) >= length)
+			e = e->child[LOW];
+		else if (vm_map_entry_gap(e) >= length)
+			return e;
+		else
+			e = e->child[HIGH];
+	}
+}
+
+vm_map_entry_t
+vm_map_tree_gap(vm_map_t map, vm_map_entry_t e, vm_size_t length)
+{
+	if (vm_map_entry_gap(e) >= length)
+		return e;
+	if (e == &map->header)
+		return NULL;
+	if (max_gap(e->child[HIGH]) >= length)
+		return lowest_gap(e->child[HIGH], length);
+	for (vm_map_entry_t p = e->parent; p != NULL; e = p, p = p->parent) {
+		if (e == p->child[HIGH])
+			continue;
+		if (vm_map_entry_gap(p) >= length)
+			return p;
+		if (max_gap(p->child[HIGH]) >= length)
+			return lowest_gap(p->child[HIGH], length);
+	}
+	return vm_map_entry_gap(&map->header) >= length ? &map->header : NULL;
+}

@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Wiring: pages that stay, mapped with every right they will need, so that no access faults.
+ *
+ * A wiring is done in three steps, because faulting pages in may sleep:
+ *
+ *	1	map locked: judge the range, clip its ends, mark each entry IN_TRANSITION and count the
+ *		wiring in it
+ *	2	map busy but unlocked: fault every page of the newly wired entries in
+ *	3	map locked: take the marks away; if step 2 failed, take every wiring of this call back
+ *
+ * While an entry is in transition nobody clips, merges or deletes it, and faults of other threads
+ * wait, so the entries of step 1 are the entries of step 3.
+ *
+ * The system's wirings are counted, the user's is a flag: wired_count = system + (USER_WIRED ? 1 : 0).
+ */
+#include "kernel/base/panic.h"
+#include "kernel/base/sched.h"
+#include "vm/pmap.h"
+#include "vm/vm_fault.h"
+#include "vm/vm_map.h"
+#include "vm/vm_map_impl.h"
+#include "vm/vm_object.h"
+#include "vm/vm_page.h"
+#include "vm/vm_proc.h"
+#include "vm/vm_wire.h"
+
+/* ---- pages of a wired entry ---- */
+
+/*
+ * find_page: the page that e shows at va, its object write-locked and left so; NULL: none, nothing
+ * locked.  The chain is walked hand over hand.
+ */
+static struct vm_page *
+find_page(vm_map_entry_t e, vm_offset_t va)
+{
+	vm_pindex_t pindex = atop(va - e->start + e->offset);
+	struct vm_object *object = e->object, *below;
+	struct vm_page *m;
+
+	if (object == NULL)
+		return NULL;
+	rwlock_write(&object->lock);
+	while ((m = vm_radix_lookup(&object->pages, pindex)) == NULL) {
+		below = object->backing;
+		pindex += atop(object->backing_offset);
+		if (below != NULL)
+			rwlock_write(&below->lock);
+		rwlock_write_unlock(&object->lock);
+		if (below == NULL)
+			return NULL;
+		object = below;
+	}
+	return m;
+}
+
+/* unwire_pages: the pages of [start, end) in e lose the one wiring that the entry had on them. */
+static void
+unwire_pages(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end)
+{
+	struct vm_page *m;
+
+	pmap_unwire(map->pmap, start, end);
+	for (vm_offset_t va = start; va < end; va += PAGE_SIZE) {
+		m = find_page(e, va);
+		if (m == NULL)
+			continue;
+		vm_page_unwire(m);
+		rwlock_write_unlock(&m->object->lock);
+	}
+}
+
+static void
+set_user_wired(vm_map_t map, vm_map_entry_t e)
+{
+	e->eflags |= VM_ENTRY_USER_WIRED;
+	map->user_wired += e->end - e->start;
+}
+
+static void
+clear_user_wired(vm_map_t map, vm_map_entry_t e)
+{
+	e->eflags &= ~VM_ENTRY_USER_WIRED;
+	map->user_wired -= e->end - e->start;
+}
+
+void
+vm_map_entry_unwire(vm_map_t map, vm_map_entry_t e)
+{
+	if (e->eflags & VM_ENTRY_USER_WIRED)
+		clear_user_wired(map, e);
+	e->wired_count = 0;
+	unwire_pages(map, e, e->start, e->end);
+}
+
+/* ---- a wiring ---- */
+
+struct wiring {
+	vm_map_t map;
+	vm_offset_t start, end;
+	int flags;
+	uint64_t limit; /* of user-wired bytes */
+};
+
+static vm_map_entry_t
+wiring_first(const struct wiring *w)
+{
+	vm_map_entry_t e;
+
+	return vm_map_lookup_entry(w->map, w->start, &e) ? e : e->next;
+}
+
+/* wirable: may e be wired at all?  What cannot be accessed cannot be faulted in. */
+static bool
+wirable(const struct wiring *w, const struct vm_map_entry *e)
+{
+	if (!(e->protection & (VM_PROT_READ | VM_PROT_EXECUTE)))
+		return false;
+	return !(w->flags & VM_MAP_WIRE_WRITE) || (e->protection & VM_PROT_WRITE);
+}
+
+/* newly_user_wired: bytes of e that this call would add to the user's account. */
+static vm_size_t
+newly_user_wired(const struct wiring *w, const struct vm_map_entry *e)
+{
+	vm_offset_t start = w->start > e->start ? w->start : e->start;
+	vm_offset_t end = w->end < e->end ? w->end : e->end;
+
+	if (!(w->flags & VM_MAP_WIRE_USER) || (e->eflags & VM_ENTRY_USER_WIRED))
+		return 0;
+	return end - start;
+}
+
+/* wire_check: may the whole range be wired? */
+static kern_return_t
+wire_check(const struct wiring *w)
+{
+	bool holes_ok = (w->flags & VM_MAP_WIRE_HOLESOK) != 0;
+	vm_offset_t next = w->start;
+	vm_size_t more = 0;
+	vm_map_entry_t e;
+
+	for (e = wiring_first(w); e != &w->map->header && e->start < w->end; e = e->next) {
+		if ((e->eflags & VM_ENTRY_IS_SUB_MAP))
+			return KERN_INVALID_ARGUMENT;
+		if (!holes_ok && (e->start > next || !wirable(w, e)))
+			return KERN_INVALID_ADDRESS;
+		if (wirable(w, e))
+			more += newly_user_wired(w, e);
+		next = e->end;
+	}
+	if (!holes_ok && next < w->end)
+		return KERN_INVALID_ADDRESS;
+	if (more != 0 && (more > w->limit || w->map->user_wired > w->limit - more))
+		return KERN_RESOURCE_SHORTAGE;
+	return KERN_SUCCESS;
+}
+
+/* wire_mark: step 1.  Returns true if a page must be faulted in. */
+static bool
+wire_mark(const struct wiring *w)
+{
+	bool fault = false;
+	vm_map_entry_t e = wiring_first(w);
+
+	if (!(e->eflags & VM_ENTRY_STACK_GAP))
+		vm_map_clip_start(w->map, e, w->start);
+	for (; e != &w->map->header && e->start < w->end; e = e->next) {
+		bool skip = !wirable(w, e);
+
+		if (!(e->eflags & VM_ENTRY_STACK_GAP))
+			vm_map_clip_end(w->map, e, w->end);
+		if ((w->flags & VM_MAP_WIRE_USER) && (e->eflags & VM_ENTRY_USER_WIRED))
+			skip = true;
+		e->eflags |= VM_ENTRY_IN_TRANSITION;
+		if (!(e->eflags & VM_ENTRY_GUARD) && e->object == vm_submap_object)
+			e->eflags |= VM_ENTRY_TOUCHED;
+		e->wiring_thread = curthread();
+		if (skip) {
+			e->eflags |= VM_ENTRY_WIRE_SKIPPED;
+		} else if (++e->wired_count == 1) {
+			fault = true;
+		}
+	}
+	return fault;
+}
+
+/*
+ * next_to_fault: the range of the next entry at or above va whose first wiring this is.  Others may
+ * insert and delete around the entries in transition, so the list is read under the lock.
+ */
+static bool
+next_to_fault(const struct wiring *w, vm_offset_t va, vm_offset_t *start, vm_offset_t *end)
+{
+	bool found = false;
+	vm_map_entry_t e;
+
+	vm_map_lock_read(w->map);
+	if (!vm_map_lookup_entry(w->map, va, &e))
+		e = e->next;
+	for (; e != &w->map->header && e->start < w->end && !found; e = e->next) {
+		*start = e->start;
+		*end = e->end;
+		found = e->wiring_thread == curthread() && e->wired_count == 1 &&
+			!(e->eflags & VM_ENTRY_WIRE_SKIPPED);
+	}
+	vm_map_unlock_read(w->map);
+	return found;
+}
+
+/* wire_pages: step 2: fault every page in.  *failed gets the first address that was not wired.  The
+ * lookup asks for every right of a wired entry by itself, so a read will do. */
+static kern_return_t
+wire_pages(const struct wiring *w, vm_offset_t *failed)
+{
+	vm_offset_t start, end, next = w->start;
+	kern_return_t kr;
+
+	while (next < w->end && next_to_fault(w, next, &start, &end)) {
+		for (vm_offset_t va = start; va < end; va += PAGE_SIZE) {
+			kr = vm_fault(w->map, va, VM_PROT_NONE, VM_FAULT_WIRE);
+			if (kr != KERN_SUCCESS) {
+				*failed = va;
+				return kr;
+			}
+		}
+		next = end;
+	}
+	return KERN_SUCCESS;
+}
+
+/* wire_undo: take this call's wiring of e back; its pages are wired up to `failed`. */
+static void
+wire_undo(const struct wiring *w, vm_map_entry_t e, vm_offset_t failed)
+{
+	if (--e->wired_count != 0)
+		return;
+	if (failed > e->start)
+		unwire_pages(w->map, e, e->start, failed < e->end ? failed : e->end);
+}
+
+/* wire_finish: step 3. */
+static void
+wire_finish(const struct wiring *w, kern_return_t kr, vm_offset_t failed)
+{
+	bool wakeup = false;
+	vm_map_entry_t e;
+
+	for (e = wiring_first(w); e != &w->map->header && e->start < w->end; e = e->next) {
+		if (!(e->eflags & VM_ENTRY_WIRE_SKIPPED)) {
+			if (kr != KERN_SUCCESS)
+				wire_undo(w, e, failed);
+			else if (w->flags & VM_MAP_WIRE_USER)
+				set_user_wired(w->map, e);
+		}
+		wakeup |= (e->eflags & VM_ENTRY_NEEDS_WAKEUP) != 0;
+		e->eflags &=
+		    ~(VM_ENTRY_IN_TRANSITION | VM_ENTRY_NEEDS_WAKEUP | VM_ENTRY_WIRE_SKIPPED);
+		e->wiring_thread = NULL;
+	}
+	vm_map_simplify_range(w->map, w->start, w->end);
+	if (wakeup)
+		vm_map_wakeup(w->map);
+}
+
+/* wire_locked: the three steps; map write-locked before and after. */
+static kern_return_t
+wire_locked(const struct wiring *w)
+{
+	kern_return_t kr = wire_check(w);
+	vm_offset_t failed = w->end;
+	vm_map_entry_t first;
+
+	if (kr != KERN_SUCCESS)
+		return kr;
+	first = wiring_first(w);
+	if (first == &w->map->header || first->start >= w->end)
+		return KERN_SUCCESS; /* nothing but a hole */
+	if (!vm_map_reserve(w->map, 2))
+		return KERN_RESOURCE_SHORTAGE;
+	if (wire_mark(w)) {
+		vm_map_busy(w->map);
+		vm_map_unlock(w->map);
+		kr = wire_pages(w, &failed);
+		vm_map_lock(w->map);
+		vm_map_unbusy(w->map);
+	}
+	wire_finish(w, kr, failed);
+	return kr;
+}
+
+/* wire_limit: what the owner of the map may have wired, all in all. */
+static uint64_t
+wire_limit(vm_map_t map, int flags)
+{
+	uint64_t limit = VM_LIMIT_INFINITY;
+
+	if ((flags & VM_MAP_WIRE_USER) && map->owner != NULL) {
+		proc_lock(map->owner);
+		limit = proc_limit(map->owner, VM_LIMIT_MEMLOCK);
+		proc_unlock(map->owner);
+	}
+	return limit;
+}
+
+/*
+ * vm_map_wire: make [start, end) resident and keep it so.  All of it or nothing.
+ *
+ *	flags	VM_MAP_WIRE_USER: for the user, who has one wiring and a limit; _HOLESOK: leave out what
+ *		is not mapped or not accessible; _WRITE: every entry must be writable
+ *
+ * Locks:   none held; takes the owner's process lock, then the map's, and drops it to fault; sleeps
+ * Returns: KERN_SUCCESS
+ *          KERN_INVALID_ARGUMENT   a bad range, or a submap in it
+ *          KERN_INVALID_ADDRESS    a hole, or no access, without _HOLESOK
+ *          KERN_RESOURCE_SHORTAGE  over LIMIT_MEMLOCK, or no memory
+ *          KERN_ABORTED            the thread was killed meanwhile
+ *          or what vm_fault returned.  On failure nothing is wired by this call.
+ * Source:  contracts 1.7, WIR-01 to WIR-07
+ */
+kern_return_t
+vm_map_wire(vm_map_t map, vm_offset_t start, vm_offset_t end, int flags)
+{
+	struct wiring w = {.map = map, .start = start, .end = end, .flags = flags};
+	kern_return_t kr;
+
+	if (!page_aligned(start | end) || start > end)
+		return KERN_INVALID_ARGUMENT;
+	if (start == end)
+		return KERN_SUCCESS;
+	w.limit = wire_limit(map, flags);
+	vm_map_lock(map);
+	kr = vm_map_wait_range(map, start, end);
+	if (kr != KERN_SUCCESS)
+		return kr;
+	kr = wire_locked(&w);
+	vm_map_unlock(map);
+	return kr;
+}
+
+/* ---- unwiring ---- */
+
+static unsigned
+system_wirings(const struct vm_map_entry *e)
+{
+	return e->wired_count - ((e->eflags & VM_ENTRY_USER_WIRED) ? 1 : 0);
+}
+
+static kern_return_t
+unwire_check(const struct wiring *w)
+{
+	bool holes_ok = (w->flags & VM_MAP_WIRE_HOLESOK) != 0;
+	vm_offset_t next = w->start;
+	vm_map_entry_t e;
+
+	for (e = wiring_first(w); e != &w->map->header && e->start < w->end; e = e->next) {
+		if (e->eflags & VM_ENTRY_IS_SUB_MAP)
+			return KERN_INVALID_ARGUMENT;
+		if (!holes_ok && e->start > next)
+			return KERN_INVALID_ADDRESS;
+		if (!holes_ok && !(w->flags & VM_MAP_WIRE_USER) && system_wirings(e) == 0)
+			return KERN_INVALID_ARGUMENT;
+		next = e->end;
+	}
+	return !holes_ok && next < w->end ? KERN_INVALID_ADDRESS : KERN_SUCCESS;
+}
+
+/* unwire_entry: one wiring less: the user's, or one of the system's, if there is one. */
+static void
+unwire_entry(const struct wiring *w, vm_map_entry_t e)
+{
+	if (w->flags & VM_MAP_WIRE_USER) {
+		if (!(e->eflags & VM_ENTRY_USER_WIRED))
+			return;
+		clear_user_wired(w->map, e);
+	} else if (system_wirings(e) == 0) {
+		return;
+	}
+	if (--e->wired_count == 0)
+		unwire_pages(w->map, e, e->start, e->end);
+}
+
+static void
+unwire_apply(const struct wiring *w)
+{
+	vm_map_entry_t e = wiring_first(w);
+
+	for (; e != &w->map->header && e->start < w->end; e = e->next) {
+		if (e->wired_count == 0)
+			continue;
+		vm_map_clip_start(w->map, e, w->start);
+		vm_map_clip_end(w->map, e, w->end);
+		unwire_entry(w, e);
+	}
+	vm_map_simplify_range(w->map, w->start, w->end);
+}
+
+/*
+ * vm_map_unwire: take one wiring of [start, end) back.
+ *
+ * Locks:   none held; takes the map's; sleeps
+ * Returns: KERN_SUCCESS            also where the user has wired nothing
+ *          KERN_INVALID_ARGUMENT   a bad range, a submap in it, or no system wiring there
+ *          KERN_INVALID_ADDRESS    a hole, without _HOLESOK
+ *          KERN_RESOURCE_SHORTAGE  no memory for a cut
+ *          KERN_ABORTED            killed while waiting for a wiring
+ *          On failure nothing has changed.
+ * Source:  contracts 1.7
+ */
+kern_return_t
+vm_map_unwire(vm_map_t map, vm_offset_t start, vm_offset_t end, int flags)
+{
+	struct wiring w = {.map = map, .start = start, .end = end, .flags = flags};
+	kern_return_t kr;
+
+	if (!page_aligned(start | end) || start > end)
+		return KERN_INVALID_ARGUMENT;
+	if (start == end)
+		return KERN_SUCCESS;
+	vm_map_lock(map);
+	kr = vm_map_wait_range(map, start, end);
+	if (kr != KERN_SUCCESS)
+		return kr;
+	kr = unwire_check(&w);
+	if (kr == KERN_SUCCESS && !vm_map_reserve(map, 2))
+		kr = KERN_RESOURCE_SHORTAGE;
+	if (kr == KERN_SUCCESS)
+		unwire_apply(&w);
+	vm_map_unlock(map);
+	return kr;
+}
+
+/* ---- copies of wired memory ---- */
+
+/* copy_page: a copy of m, which is locked through its object, for dst at pindex; dst write-locked. */
+static struct vm_page *
+copy_page(const struct vm_page *m, struct vm_object *dst, vm_pindex_t pindex)
+{
+	struct vm_page *new = vm_page_alloc(dst, pindex, 0);
+
+	if (new == NULL)
+		return NULL;
+	pmap_copy_page(m, new);
+	new->flags |= VM_PAGE_VALID;
+	new->aflags |= VM_PAGE_DIRTY;
+	vm_page_unbusy(new);
+	return new;
+}
+
+struct vm_object *
+vm_map_copy_object(vm_map_t map, vm_map_entry_t e)
+{
+	struct vm_object *dst = vm_object_allocate_anon(atop(e->offset + (e->end - e->start)));
+	struct vm_page *m, *copy;
+
+	ASSERT(vm_map_locked(map), "map %p", map);
+	if (dst == NULL)
+		return NULL;
+	for (vm_offset_t va = e->start; va < e->end; va += PAGE_SIZE) {
+		m = find_page(e, va);
+		if (m == NULL)
+			continue;
+		/* The new object is seen by nobody, so taking its lock second cannot deadlock. */
+		rwlock_write(&dst->lock);
+		copy = copy_page(m, dst, atop(va - e->start + e->offset));
+		rwlock_write_unlock(&dst->lock);
+		rwlock_write_unlock(&m->object->lock);
+		if (copy == NULL) {
+			vm_object_deallocate(dst);
+			return NULL;
+		}
+	}
+	return dst;
+}
+
+/* map_wired_copy: e's pages, all resident in its new object, are wired and mapped. */
+static void
+map_wired_copy(vm_map_t map, vm_map_entry_t e)
+{
+	struct vm_page *m;
+
+	for (vm_offset_t va = e->start; va < e->end; va += PAGE_SIZE) {
+		m = find_page(e, va);
+		if (m == NULL)
+			continue;
+		vm_page_wire(m);
+		/* A mapping is there already, so its table is too: this cannot fail. */
+		VERIFY(pmap_enter(map->pmap, va, m, e->protection, PMAP_ENTER_WIRED) ==
+			   KERN_SUCCESS,
+		       "wired page at %#lx was not mapped", va);
+		rwlock_write_unlock(&m->object->lock);
+	}
+}
+
+kern_return_t
+vm_map_copy_wired_pages(vm_map_t map, vm_map_entry_t e)
+{
+	struct vm_object *new;
+	vm_map_entry_t carrier;
+
+	if (!(e->eflags & VM_ENTRY_NEEDS_COPY) && e->object->backing == NULL)
+		return KERN_SUCCESS;
+	carrier = vm_map_entry_create(map);
+	if (carrier == NULL)
+		return KERN_RESOURCE_SHORTAGE;
+	new = vm_map_copy_object(map, e);
+	if (new == NULL) {
+		vm_map_entry_dispose(map, carrier);
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	unwire_pages(map, e, e->start, e->end);
+	/* The old object is let go of when the map is unlocked, as if an entry had died. */
+	carrier->object = e->object;
+	carrier->next = map->dead;
+	map->dead = carrier;
+	e->object = new;
+	e->eflags &= ~VM_ENTRY_NEEDS_COPY;
+	map_wired_copy(map, e);
+	return KERN_SUCCESS;
+}
