@@ -15,7 +15,6 @@
 #include "kernel/base/panic.h"
 #include "kernel/base/print.h"
 #include "kernel/base/sched.h"
-#include "kernel/base/trace.h"
 
 #define MSR_MCG_STATUS 0x17a
 
@@ -109,7 +108,6 @@ report_double_fault(struct trapframe *tf)
 
 	print_panic_mode();
 	trapframe_print(tf);
-	backtrace_print(tf->rip, tf->rbp);
 	if (addr < t->kstack_base && addr >= t->kstack_base - KERNEL_STACK_SIZE)
 		panic("kernel stack overflow: thread %lu (%s) touched %#lx, %lu bytes below its "
 		      "stack %#lx-%#lx",

@@ -21,9 +21,9 @@ void display_init(const struct boot_info *bi);
  */
 long console_input_read(char *buf, size_t size);
 
-/* QEMU's debug console ports. */
-#define DEBUGCON_LOG   0xe9
-#define DEBUGCON_TESTS 0xea
+/* QEMU's debug console ports, as tools/run reads them. */
+#define DEBUGCON_STATUS 0xe9 /* how a program ended */
+#define DEBUGCON_OUTPUT 0xea /* what it printed */
 
 /* debugcon_write: n bytes to one of these ports; lost where there is none. */
 void debugcon_write(uint16_t port, const char *s, size_t n);
