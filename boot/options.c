@@ -6,7 +6,7 @@
  *
  * Double quotes keep blanks in an option, a backslash keeps the character behind it as it is; both
  * go away.  GRUB moves the quotes around a value to around the whole option, so they may stand
- * anywhere.
+ * anywhere.  What follows the word "--" belongs to the program that run= names.
  */
 #include "boot/boot_info.h"
 #include "boot/parse.h"
@@ -56,7 +56,7 @@ boot_option(const char *name, char *buf, size_t size)
 	char word[BOOT_OPTION_MAX];
 	size_t n = strlen(name);
 
-	while ((p = next_word(p, word, sizeof(word))) != NULL) {
+	while ((p = next_word(p, word, sizeof(word))) != NULL && strcmp(word, "--") != 0) {
 		if (strncmp(word, name, n) == 0 && (word[n] == '=' || word[n] == '\0')) {
 			strlcpy(buf, word + n + (word[n] == '='), size);
 			found = buf;
