@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Memory objects as handles name them: a vm_object with one reference that belongs to the handles.
+ *
+ * Such an object is seen by others than its one mapping, so it is never VM_OBJECT_ONEMAPPING; its
+ * whole size is charged to it when it is made, so mapping it shared costs nothing more.
+ */
+#include <machine/param.h>
+#include <pagoda/abi.h>
+#include <pagoda/errno.h>
+#include "kernel/base/panic.h"
+#include "kernel/base/string.h"
+#include "kernel/memobj.h"
+#include "vm/pmap.h"
+#include "vm/vm_charge.h"
+#include "vm/vm_object.h"
+#include "vm/vm_page.h"
+#include "vm/vm_zone.h"
+
+/* Objects that users see lie in the direct map, aligned at least so. */
+#define IDENTITY_UNIT 16
+
+static struct vm_zone memobj_zone;
+
+static uint64_t memobj_object_id(const struct kobject *o);
+static void memobj_object_destroy(struct kobject *o);
+
+static const struct kobject_ops memobj_ops = {
+    .type = HANDLE_TYPE_OBJECT,
+    .id = memobj_object_id,
+    .destroy = memobj_object_destroy,
+};
+
+void
+memobj_init(void)
+{
+	vm_zone_init(&memobj_zone, "memory object", sizeof(struct memobj), NULL);
+}
+
+uint64_t
+memobj_identity(const struct vm_object *object)
+{
+	return object == NULL ? 0 : ((uintptr_t)object - DIRECT_MAP_BASE) / IDENTITY_UNIT;
+}
+
+static uint64_t
+memobj_object_id(const struct kobject *o)
+{
+	return memobj_identity(((const struct memobj *)o)->vm_object);
+}
+
+static void
+memobj_object_destroy(struct kobject *o)
+{
+	struct memobj *m = memobj_from_object(o);
+
+	vm_object_deallocate(m->vm_object);
+	vm_zone_free(&memobj_zone, m);
+}
+
+/* memobj_alloc: a handle's object of this type and size; NULL without memory. */
+static struct memobj *
+memobj_alloc(enum vm_object_type type, uint64_t bytes)
+{
+	struct memobj *m = vm_zone_alloc(&memobj_zone, VM_ZONE_ZERO);
+
+	if (m == NULL)
+		return NULL;
+	m->vm_object = vm_object_allocate(type, atop(round_page(bytes)));
+	if (m->vm_object == NULL) {
+		vm_zone_free(&memobj_zone, m);
+		return NULL;
+	}
+	kobject_init(&m->object, &memobj_ops);
+	m->bytes = bytes;
+	return m;
+}
+
+int
+memobj_create(uint64_t bytes, struct memobj **out)
+{
+	vm_size_t charge;
+
+	if (bytes > VM_MAX_USER_ADDRESS)
+		return EINVAL;
+	charge = round_page(bytes);
+	if (!vm_charge(charge))
+		return ENOMEM;
+	*out = memobj_alloc(VM_OBJECT_ANONYMOUS, bytes);
+	if (*out == NULL) {
+		vm_uncharge(charge);
+		return ENOMEM;
+	}
+	(*out)->vm_object->charge = charge;
+	return 0;
+}
+
+/* insert_frame: the frame at pa becomes page `index` of object, for good. */
+static bool
+insert_frame(struct vm_object *object, vm_paddr_t pa, vm_pindex_t index)
+{
+	struct vm_page *m = vm_page_from_phys(pa);
+	kern_return_t kr;
+
+	*m = (struct vm_page){
+	    .flags = VM_PAGE_VALID | VM_PAGE_FIXED,
+	    .state = VM_PAGE_STATE_USED,
+	};
+	rwlock_write(&object->lock);
+	kr = vm_page_insert(m, object, index);
+	rwlock_write_unlock(&object->lock);
+	return kr == KERN_SUCCESS;
+}
+
+struct memobj *
+memobj_create_boot(uint64_t pa, uint64_t bytes)
+{
+	struct memobj *m = memobj_alloc(VM_OBJECT_BOOT, bytes);
+	uint64_t end = round_page(bytes);
+
+	if (m == NULL)
+		return NULL;
+	ASSERT(page_aligned(pa), "boot module at %#lx", pa);
+	memset((char *)pmap_phys_address(pa) + bytes, 0, end - bytes);
+	for (uint64_t at = 0; at < end; at += PAGE_SIZE) {
+		if (!insert_frame(m->vm_object, pa + at, atop(at))) {
+			kobject_unref(&m->object);
+			return NULL;
+		}
+	}
+	return m;
+}
