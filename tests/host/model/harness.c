@@ -24,7 +24,7 @@ const char *__asan_default_options(void);
 const char *
 __asan_default_options(void)
 {
-	return "handle_segv=2:handle_sigbus=2:handle_sigill=2:detect_leaks=0:"
+	return "handle_segv=2:handle_sigbus=2:handle_sigill=2:detect_leaks=0:print_legend=0:"
 	       "detect_stack_use_after_return=0:allocator_may_return_null=1";
 }
 

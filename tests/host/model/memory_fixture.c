@@ -28,12 +28,15 @@ drain(struct vm_zone *z, void *arg)
 	vm_zone_drain(z);
 }
 
+/* Twice, as slabs of the general zones go back through kmem_map, which frees objects of others. */
 void
 memory_settle(void)
 {
-	for (uint32_t cpu = MACHINE_MAX_CPUS; cpu-- > 0;) {
-		model_cpu_switch(cpu);
-		vm_zone_for_each(drain, NULL);
+	for (int round = 0; round < 2; round++) {
+		for (uint32_t cpu = MACHINE_MAX_CPUS; cpu-- > 0;) {
+			model_cpu_switch(cpu);
+			vm_zone_for_each(drain, NULL);
+		}
 	}
 }
 
