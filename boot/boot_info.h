@@ -103,6 +103,12 @@ _Noreturn void boot_fail(const char *fmt, ...) __attribute__((format(printf, 1, 
 const char *boot_option(const char *name, char *buf, size_t size);
 
 /*
+ * boot_argument: copy argument number i (from 0) of the program that run= names, which is a word
+ * behind "--", to buf (truncated to size); false if there is none.
+ */
+bool boot_argument(unsigned i, char *buf, size_t size);
+
+/*
  * boot_option_number: the same as a number: decimal, 0x hexadecimal, with K, M or G behind it.
  * Returns fallback if the option is not there, and, with a line in the log, if it is no number.
  */

@@ -6,7 +6,9 @@
  *
  * Double quotes keep blanks in an option, a backslash keeps the character behind it as it is; both
  * go away.  GRUB moves the quotes around a value to around the whole option, so they may stand
- * anywhere.  What follows the word "--" belongs to the program that run= names.
+ * anywhere.  For what no boot loader shall touch there is a third way: "%" and two hexadecimal digits
+ * stand for one byte, and a "%" without them for nothing, so that a lone "%" is an empty word.  What
+ * follows the word "--" belongs to the program that run= names.
  */
 #include "boot/boot_info.h"
 #include "boot/parse.h"
@@ -21,8 +23,31 @@ boot_options_init(const char *cmdline)
 	options = cmdline;
 }
 
+/* digit_value: of c in this base, or -1. */
+static int
+digit_value(char c, unsigned base)
+{
+	int v = -1;
+
+	if (c >= '0' && c <= '9')
+		v = c - '0';
+	else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
+		v = (c | 0x20) - 'a' + 10;
+	return v >= 0 && (unsigned)v < base ? v : -1;
+}
+
+/* percent_byte: the byte that p, behind a percent sign, stands for; -1 if these are no digits. */
+static int
+percent_byte(const char *p)
+{
+	int high = digit_value(p[0], 16);
+	int low = high < 0 ? -1 : digit_value(p[1], 16);
+
+	return low < 0 ? -1 : high << 4 | low;
+}
+
 /*
- * next_word: copy the first word of p, without quotes and backslashes, to buf (truncated to size).
+ * next_word: copy the first word of p, decoded, to buf (truncated to size).
  * Returns what follows it, NULL if there was no word.
  */
 static const char *
@@ -30,6 +55,7 @@ next_word(const char *p, char *buf, size_t size)
 {
 	bool quoted = false;
 	size_t n = 0;
+	int c;
 
 	while (*p == ' ')
 		p++;
@@ -40,10 +66,17 @@ next_word(const char *p, char *buf, size_t size)
 			quoted = !quoted;
 			continue;
 		}
-		if (*p == '\\' && p[1] != '\0')
-			p++;
+		c = *p;
+		if (c == '%') {
+			c = percent_byte(p + 1);
+			if (c < 0)
+				continue;
+			p += 2;
+		} else if (c == '\\' && p[1] != '\0') {
+			c = *++p;
+		}
 		if (n + 1 < size)
-			buf[n++] = *p;
+			buf[n++] = (char)c;
 	}
 	buf[n] = '\0';
 	return p;
@@ -65,17 +98,18 @@ boot_option(const char *name, char *buf, size_t size)
 	return found;
 }
 
-/* digit_value: of c in this base, or -1. */
-static int
-digit_value(char c, unsigned base)
+bool
+boot_argument(unsigned i, char *buf, size_t size)
 {
-	int v = -1;
+	const char *p = options;
+	char word[BOOT_OPTION_MAX];
 
-	if (c >= '0' && c <= '9')
-		v = c - '0';
-	else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-		v = (c | 0x20) - 'a' + 10;
-	return v >= 0 && (unsigned)v < base ? v : -1;
+	do {
+		p = next_word(p, word, sizeof(word));
+	} while (p != NULL && strcmp(word, "--") != 0);
+	for (unsigned k = 0; p != NULL && k <= i; k++)
+		p = next_word(p, buf, size);
+	return p != NULL;
 }
 
 /* suffix_shift: how many bits K, M or G shift a number; -1 for something else. */

@@ -55,6 +55,8 @@ EXIT_KINDS = {33: "done", 35: "failed", 37: "panic"}  # (CPU_EXIT_* << 1) | 1 of
 # The log of -d int is long; what matters for a diagnosis is its end.
 LOG_KEPT = 1 << 20
 
+CMDLINE_MAX = 900  # of BOOT_CMDLINE_MAX in boot/boot_info.h, some for the options before it
+
 # Memory beyond this much is not poisoned: the file would cost more than it finds.
 POISON_BYTES = 512 << 20
 POISON = b"\xa5"
@@ -440,4 +442,7 @@ def boot(**options):
 def run_cmdline(name, arguments):
     """The command line that makes the kernel run one program and end."""
     encoded = encode_arguments(arguments)
-    return f"run={encode_arguments([name])}" + (f" -- {encoded}" if encoded else "")
+    line = f"run={encode_arguments([name])}" + (f" -- {encoded}" if encoded else "")
+    if len(line) > CMDLINE_MAX:
+        raise MachineError(f"the arguments take {len(line)} bytes of {CMDLINE_MAX}")
+    return line
