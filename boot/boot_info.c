@@ -15,7 +15,7 @@
 #include "kernel/base/print.h"
 #include "kernel/base/string.h"
 
-/* Where a BIOS keeps the root pointer of ACPI: the extended BIOS data area and the ROM below 1 MiB. */
+/* Where a BIOS keeps ACPI's root pointer: the extended BIOS data area and the ROM below 1 MiB. */
 #define BIOS_EBDA_SEGMENT 0x40e
 #define BIOS_EBDA_SIZE	  1024
 #define BIOS_ROM	  0xe0000

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The font of the framebuffer console: ASCII in a grid of 5 by 8 dots, the last row for descenders.
- * Each number is a row, its bits 4 to 0 the dots from left to right.  Rows are drawn twice, with two
- * empty columns before and one behind, so that a cell has FONT_WIDTH by FONT_HEIGHT pixels.
+ * Each number is a row, its bits 4 to 0 the dots from left to right.  Rows are drawn twice,
+ * with two empty columns before and one behind: a cell has FONT_WIDTH by FONT_HEIGHT pixels.
  */
 #include "arch/x86_64/screen.h"
 

@@ -5,7 +5,7 @@
  * With XSAVE the state is in the standard (not compacted) form:
  *
  *	0	legacy area of FXSAVE: x87, MXCSR at 24, XMM registers
- *	512	header: XSTATE_BV, which parts are not in their initial state; XCOMP_BV and the rest 0
+ *	512	header: XSTATE_BV, which parts are not as they are initially; XCOMP_BV, 0
  *	576	the upper halves of the YMM registers, at the place CPUID tells, and so on
  *
  * Restoring a state faults if a reserved MXCSR bit, an unknown part or a non-zero reserved header

@@ -3,8 +3,8 @@
  * Interrupts: a table of handlers by vector, the end-of-interrupt signal, and preemption on the way
  * out.
  *
- * A handler runs with interrupts off and irq_depth raised.  Afterwards, if it interrupted the kernel
- * where that may be preempted (no spinlock, no other interrupt), the scheduler may switch at once;
+ * A handler runs with interrupts off and irq_depth raised.  Afterwards, if it interrupted the
+ * kernel where that may be preempted (no spinlock, no other interrupt), the scheduler may switch;
  * where it interrupted a user program, entry.S looks on its way out.
  */
 #include <stddef.h>

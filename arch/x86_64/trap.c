@@ -2,7 +2,7 @@
 /*
  * Exceptions: what entry.S calls with a trapframe, sorted by vector.
  *
- *	vector 0-31	page fault, others	policy in kernel/exception.c, interrupts as they were
+ *	vector 0-31	page fault, others	policy: kernel/exception.c; interrupts as they were
  *	vector 32-255	interrupts		irq.c
  *	paranoid ones	double fault, machine check: the end; NMI, debug in the kernel: noted
  */
@@ -78,7 +78,7 @@ trap_name(uint64_t vector)
 }
 
 /*
- * trap_dispatch: any trap but the paranoid ones.  Interrupts are off on entry and on return.  CR2 is
+ * trap_dispatch: any trap but the paranoid ones.  Interrupts are off on entry and return.  CR2 is
  * read before anything else could fault.
  */
 void
@@ -116,8 +116,8 @@ report_double_fault(struct trapframe *tf)
 }
 
 /*
- * trap_dispatch_paranoid: exceptions on stacks of their own.  Nothing here may fault, sleep, or take
- * a lock, unless the machine is at its end.
+ * trap_dispatch_paranoid: exceptions on stacks of their own.  Nothing here may fault, sleep or
+ * take a lock, unless the machine is at its end.
  */
 void
 trap_dispatch_paranoid(struct trapframe *tf)

@@ -7,7 +7,7 @@
  *
  *	interrupt --> ring[head++] ... ring[tail++] --> console_input_read
  *
- * head and tail only grow; their difference is what is in the ring.  When it is full, input is lost.
+ * head and tail only grow; their difference is what is in the ring.  What finds it full is lost.
  */
 #include <stdbool.h>
 #include <machine/apic.h>
