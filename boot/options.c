@@ -66,14 +66,14 @@ next_word(const char *p, char *buf, size_t size)
 			quoted = !quoted;
 			continue;
 		}
-		c = *p;
+		c = (unsigned char)*p;
 		if (c == '%') {
 			c = percent_byte(p + 1);
 			if (c < 0)
 				continue;
 			p += 2;
 		} else if (c == '\\' && p[1] != '\0') {
-			c = *++p;
+			c = (unsigned char)*++p;
 		}
 		if (n + 1 < size)
 			buf[n++] = (char)c;

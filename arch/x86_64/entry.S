@@ -40,6 +40,9 @@
 trap_stubs:
 	.set	vector, 0
 	.rept	256
+	.set	has_error_code, (vector == 8) || ((vector >= 10) && (vector <= 14))
+	.set	has_error_code, has_error_code || (vector == 17) || (vector == 21)
+	.set	has_error_code, has_error_code || (vector == 29) || (vector == 30)
 	.balign	16
 	.cfi_startproc simple
 	.cfi_signal_frame
@@ -47,7 +50,7 @@ trap_stubs:
 	.cfi_offset rip, -40
 	.cfi_offset CFI_RFLAGS, -24
 	.cfi_offset rsp, -16
-	.if	(vector == 8) || ((vector >= 10) && (vector <= 14)) || (vector == 17) || (vector == 21) || (vector == 29) || (vector == 30)
+	.if	has_error_code
 	.cfi_adjust_cfa_offset 8
 	.else
 	pushq	$0
