@@ -105,12 +105,14 @@ read_display(struct boot_info *bi, const struct multiboot1_info *info)
 void
 multiboot1_parse(struct boot_info *bi, uint32_t info_phys)
 {
-	const struct multiboot1_info *info = boot_phys(info_phys, sizeof(*info));
+	const void *p = boot_phys(info_phys, sizeof(struct multiboot1_info));
+	struct multiboot1_info info;
 
-	if (info == NULL)
+	if (p == NULL)
 		boot_fail("the multiboot information at %#x is out of reach", info_phys);
-	read_strings(bi, info);
-	read_memory_map(info);
-	read_modules(bi, info);
-	read_display(bi, info);
+	memcpy(&info, p, sizeof(info));
+	read_strings(bi, &info);
+	read_memory_map(&info);
+	read_modules(bi, &info);
+	read_display(bi, &info);
 }
