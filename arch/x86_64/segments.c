@@ -49,7 +49,7 @@ struct table_pointer {
 	uint64_t base;
 } __attribute__((packed));
 
-static struct cpu_segments boot_segments; /* the other processors allocate theirs */
+static struct cpu_segments boot_segments; /* of the one processor that runs */
 
 /* fill: tables that depend on their own addresses. */
 static void

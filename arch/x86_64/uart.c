@@ -136,8 +136,10 @@ uart_input_init(void)
 {
 	uint8_t vector = ioapic_isa_vector(COM1_IRQ);
 
-	if (!present || vector == 0)
+	if (!present || vector == 0) {
+		kprintf("uart: no serial port or no interrupt for it, so no input\n");
 		return;
+	}
 	irq_register(vector, input_interrupt, NULL);
 	ioapic_route_isa(COM1_IRQ);
 	io_out8(UART_INTERRUPTS, INTERRUPT_INPUT);
