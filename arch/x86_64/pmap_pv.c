@@ -78,31 +78,21 @@ pv_remove_first(struct vm_page *m)
 	vm_zone_free(&pv_zone, pv);
 }
 
-/* pv_remove_more: forget a mapping of the chain.  The pv lock is held. */
-static void
+void
 pv_remove_more(struct vm_page *m, const struct pmap *pmap, vm_offset_t va)
 {
 	struct pv_entry **link = &m->pv_more, *pv;
 
+	if (m->pv_pmap == pmap && m->pv_va == va) {
+		pv_remove_first(m);
+		return;
+	}
 	while ((pv = *link) != NULL && (pv->pmap != pmap || pv->va != va))
 		link = &pv->next;
 	VERIFY(pv != NULL, "page %#lx has no reverse mapping to pmap %p va %#lx",
 	       vm_page_to_phys(m), (const void *)pmap, va);
 	*link = pv->next;
 	vm_zone_free(&pv_zone, pv);
-}
-
-void
-pv_remove(struct vm_page *m, struct pmap *pmap, vm_offset_t va)
-{
-	struct spinlock *lock = pv_lock(m);
-
-	spinlock_lock_nested(lock);
-	if (m->pv_pmap == pmap && m->pv_va == va)
-		pv_remove_first(m);
-	else
-		pv_remove_more(m, pmap, va);
-	spinlock_unlock_nested(lock);
 }
 
 /* pv_lock_pmap: from the page to the pmap, with m's pv lock held: try the pmap's lock.  False: the

@@ -46,8 +46,22 @@ pv_insert(struct vm_page *m, struct pmap *pmap, vm_offset_t va)
 	return done;
 }
 
+/* pv_remove_more: pv_remove() for a page that is mapped elsewhere too.  Its pv lock is held. */
+void pv_remove_more(struct vm_page *m, const struct pmap *pmap, vm_offset_t va);
+
 /* pv_remove: forget that pmap maps m at va.  The pmap's lock is held. */
-void pv_remove(struct vm_page *m, struct pmap *pmap, vm_offset_t va);
+static inline void
+pv_remove(struct vm_page *m, const struct pmap *pmap, vm_offset_t va)
+{
+	struct spinlock *lock = pv_lock(m);
+
+	spinlock_lock_nested(lock);
+	if (__builtin_expect(m->pv_more == NULL && m->pv_pmap == pmap && m->pv_va == va, 1))
+		m->pv_pmap = NULL;
+	else
+		pv_remove_more(m, pmap, va);
+	spinlock_unlock_nested(lock);
+}
 
 /* pv_count: how often m's reverse map names this mapping; for the auditor. */
 unsigned pv_count(struct vm_page *m, const struct pmap *pmap, vm_offset_t va);

@@ -19,17 +19,32 @@
 struct cursor {
 	const struct pmap *pmap;
 	vm_offset_t va, end; /* what is left to look at */
-	pte_t *table;	     /* the level-1 table of va; NULL: to be looked for */
+	pte_t *pte;	     /* of va, in a level-1 table */
+	pte_t *limit; /* end of that table, or of the range; not above pte: table not known */
 };
 
-/* cursor_descend: find the level-1 table of va, or move va to the next table that there is; false
- * if that is not below the end. */
+/* cursor_enter_table: stand at va, which this level-1 table maps. */
+static void
+cursor_enter_table(struct cursor *c, pte_t *table)
+{
+	unsigned first = pt_index(c->va, 1), n = PT_ENTRIES - first;
+
+	if (atop(c->end - c->va) < n)
+		n = atop(c->end - c->va);
+	c->pte = &table[first];
+	c->limit = c->pte + n;
+}
+
+/* cursor_descend: go to the level-1 table of va, or to the next one that there is, and move va
+ * there; false if that is not below the end. */
 static bool
 cursor_descend(struct cursor *c)
 {
 	pte_t *table = c->pmap->root;
 	int level = PT_LEVELS;
 
+	if (c->va >= c->end)
+		return false;
 	while (level > 1) {
 		pte_t entry = table[pt_index(c->va, level)];
 
@@ -46,8 +61,15 @@ cursor_descend(struct cursor *c)
 			level = PT_LEVELS;
 		}
 	}
-	c->table = table;
+	cursor_enter_table(c, table);
 	return true;
+}
+
+static inline void
+cursor_advance(struct cursor *c)
+{
+	c->va += PAGE_SIZE;
+	c->pte++;
 }
 
 /*
@@ -57,27 +79,19 @@ cursor_descend(struct cursor *c)
 static inline pte_t *
 cursor_next(struct cursor *c)
 {
-	while (c->va < c->end) {
-		if (c->table == NULL && !cursor_descend(c))
-			return NULL;
-		do {
-			pte_t *pte = &c->table[pt_index(c->va, 1)];
-
-			if ((*pte & PTE_PRESENT) != 0)
-				return pte;
-			c->va += PAGE_SIZE;
-		} while (c->va < c->end && pt_index(c->va, 1) != 0);
-		c->table = NULL;
-	}
+	do {
+		for (; c->pte < c->limit; cursor_advance(c))
+			if ((*c->pte & PTE_PRESENT) != 0)
+				return c->pte;
+	} while (cursor_descend(c));
 	return NULL;
 }
 
+/* cursor_forget_table: it may be gone when the lock was released. */
 static inline void
-cursor_advance(struct cursor *c)
+cursor_forget_table(struct cursor *c)
 {
-	c->va += PAGE_SIZE;
-	if (pt_index(c->va, 1) == 0)
-		c->table = NULL;
+	c->pte = c->limit = NULL;
 }
 
 /* What is done to one mapping. */
@@ -112,7 +126,7 @@ range_apply(struct pmap *pmap, vm_offset_t start, vm_offset_t end, range_op *op,
 			pte = NULL;
 		tlb_batch_finish(&batch);
 		spinlock_unlock(&pmap->lock);
-		c.table = NULL; /* may be gone now */
+		cursor_forget_table(&c);
 	} while (pte != NULL);
 }
 
