@@ -232,6 +232,8 @@ setup:
 	@tools/setup
 
 doctor:
+	@command -v python3 >/dev/null || { echo 'doctor: python3 is not installed: run tools/setup'; \
+		exit 1; }
 	@tools/doctor
 
 .PHONY: test test-host test-qemu
