@@ -8,6 +8,7 @@
  * line, never in a fault.
  */
 #include <stdarg.h>
+#include <machine/console.h>
 #include <machine/cpu.h>
 #include "boot/boot_info.h"
 #include "boot/multiboot.h"
@@ -33,6 +34,9 @@ boot_fail(const char *fmt, ...)
 {
 	va_list ap;
 
+	if (boot_info.display.kind == BOOT_DISPLAY_NONE && !boot_info.efi)
+		boot_set_text(&boot_info, VGA_TEXT, VGA_COLUMNS * 2, VGA_COLUMNS, VGA_ROWS);
+	display_init_early(&boot_info.display);
 	kprintf("pagoda: cannot start: ");
 	va_start(ap, fmt);
 	kvprintf(fmt, ap);

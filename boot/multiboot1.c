@@ -9,11 +9,8 @@
 #include "boot/parse.h"
 #include "kernel/base/string.h"
 
-#define MAX_STRING  4096
-#define MAX_MMAP    0x10000
-#define VGA_TEXT    0xb8000
-#define VGA_COLUMNS 80
-#define VGA_ROWS    25
+#define MAX_STRING 4096
+#define MAX_MMAP   0x10000
 
 /* string_at: a string of the loader and how many bytes of it may be read. */
 static const char *
@@ -111,8 +108,8 @@ multiboot1_parse(struct boot_info *bi, uint32_t info_phys)
 	if (p == NULL)
 		boot_fail("the multiboot information at %#x is out of reach", info_phys);
 	memcpy(&info, p, sizeof(info));
+	read_display(bi, &info);
 	read_strings(bi, &info);
 	read_memory_map(&info);
 	read_modules(bi, &info);
-	read_display(bi, &info);
 }

@@ -6,6 +6,11 @@
 #include <machine/param.h>
 #include "boot/boot_info.h"
 
+/* The text screen that every PC starts with. */
+#define VGA_TEXT    0xb8000
+#define VGA_COLUMNS 80
+#define VGA_ROWS    25
+
 #define BOOT_EARLY_LIMIT 0x100000000ul /* the early page tables reach this far */
 
 /* boot_phys: where the early page tables show n bytes of physical memory; NULL if they do not. */

@@ -7,6 +7,8 @@
  * tab; escape sequences, which programs send for the serial terminal, are swallowed.
  */
 #include <machine/console.h>
+#include <machine/param.h>
+#include <machine/pmap.h>
 #include "arch/x86_64/screen.h"
 #include "boot/boot_info.h"
 #include "kernel/base/print.h"
@@ -16,6 +18,8 @@
 #define MAX_ROWS    128u
 #define TAB_WIDTH   8u
 #define ESCAPE	    '\033'
+
+#define BOOT_DIRECT_MAP_SIZE 0x100000000ul /* of the page tables of boot/entry.S */
 
 /* Guarded by the lock that console writes are called under. */
 static struct {
@@ -134,19 +138,42 @@ smaller(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-void
-display_init(const struct boot_info *bi)
+/* attach: make the display, whose memory is mapped at `memory`, a console. */
+static void
+attach(const struct boot_display *d, void *memory)
 {
 	static struct console console = {.name = "display", .write = display_write};
 
-	if (bi->display.kind == BOOT_DISPLAY_TEXT)
-		term.screen = screen_text(&bi->display);
-	else if (bi->display.kind == BOOT_DISPLAY_FRAMEBUFFER)
-		term.screen = screen_framebuffer(&bi->display);
+	if (d->kind == BOOT_DISPLAY_TEXT)
+		term.screen = screen_text(d, memory);
+	else
+		term.screen = screen_framebuffer(d, memory);
 	if (term.screen == NULL)
 		return;
 	term.columns = smaller(term.screen->columns, MAX_COLUMNS);
 	term.rows = smaller(term.screen->rows, MAX_ROWS);
 	memset(term.cells, ' ', sizeof(term.cells));
 	console_register(&console);
+}
+
+void
+display_init(const struct boot_info *bi)
+{
+	const struct boot_display *d = &bi->display;
+
+	if (d->kind == BOOT_DISPLAY_NONE)
+		return;
+	attach(d, pmap_map_device(d->address, (uint64_t)d->pitch * d->height,
+				  d->kind == BOOT_DISPLAY_TEXT ? PMAP_UNCACHED
+							       : PMAP_WRITE_COMBINING));
+}
+
+void
+display_init_early(const struct boot_display *d)
+{
+	uint64_t bytes = (uint64_t)d->pitch * d->height;
+
+	if (term.screen == NULL && d->kind != BOOT_DISPLAY_NONE &&
+	    d->address + bytes <= BOOT_DIRECT_MAP_SIZE)
+		attach(d, (void *)(DIRECT_MAP_BASE + d->address));
 }

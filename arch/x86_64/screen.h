@@ -16,10 +16,10 @@ struct screen {
 	void (*draw)(struct screen *s, uint32_t column, uint32_t row, char c, bool cursor);
 };
 
-/* screen_text, screen_framebuffer: map and clear the display and describe it as a screen.  After
- * pmap_bootstrap. */
-struct screen *screen_text(const struct boot_display *d);
-struct screen *screen_framebuffer(const struct boot_display *d);
+/* screen_text, screen_framebuffer: clear the display, whose memory is mapped at `memory`, and
+ * describe it as a screen; NULL if it is too small. */
+struct screen *screen_text(const struct boot_display *d, void *memory);
+struct screen *screen_framebuffer(const struct boot_display *d, void *memory);
 
 #define FONT_WIDTH  8
 #define FONT_HEIGHT 16

@@ -3,7 +3,6 @@
  * A linear framebuffer: cells are pictures from the font, drawn pixel by pixel in 24 or 32 bits.
  */
 #include <stddef.h>
-#include <machine/pmap.h>
 #include "arch/x86_64/screen.h"
 #include "boot/boot_info.h"
 #include "kernel/base/string.h"
@@ -57,21 +56,20 @@ fb_draw(struct screen *s, uint32_t column, uint32_t row, char c, bool cursor)
 }
 
 struct screen *
-screen_framebuffer(const struct boot_display *d)
+screen_framebuffer(const struct boot_display *d, void *memory)
 {
 	static struct fb_screen fb;
-	uint64_t bytes = (uint64_t)d->pitch * d->height;
 
 	fb.screen = (struct screen){d->width / FONT_WIDTH, d->height / FONT_HEIGHT, fb_draw};
 	if (fb.screen.columns == 0 || fb.screen.rows == 0)
 		return NULL;
-	fb.pixels = pmap_map_device(d->address, bytes, PMAP_WRITE_COMBINING);
+	fb.pixels = memory;
 	fb.pitch = d->pitch;
 	fb.pixel_bytes = d->bpp / 8;
 	fb.light = channel(GREY_LEVEL, d->red.shift, d->red.bits) |
 		   channel(GREY_LEVEL, d->green.shift, d->green.bits) |
 		   channel(GREY_LEVEL, d->blue.shift, d->blue.bits);
 	fb.dark = 0;
-	memset(fb.pixels, 0, bytes);
+	memset(fb.pixels, 0, (uint64_t)d->pitch * d->height);
 	return &fb.screen;
 }

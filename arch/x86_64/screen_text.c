@@ -5,7 +5,6 @@
  */
 #include <stddef.h>
 #include <machine/io.h>
-#include <machine/pmap.h>
 #include "arch/x86_64/screen.h"
 #include "boot/boot_info.h"
 
@@ -32,12 +31,12 @@ text_draw(struct screen *s, uint32_t column, uint32_t row, char c, bool cursor)
 }
 
 struct screen *
-screen_text(const struct boot_display *d)
+screen_text(const struct boot_display *d, void *memory)
 {
 	static struct text_screen text;
 
 	text.screen = (struct screen){d->width, d->height, text_draw};
-	text.cells = pmap_map_device(d->address, (uint64_t)d->pitch * d->height, PMAP_UNCACHED);
+	text.cells = memory;
 	text.pitch = d->pitch / sizeof(text.cells[0]);
 	for (uint32_t i = 0; i < text.pitch * d->height; i++)
 		text.cells[i] = ' ' | COLORS_NORMAL;

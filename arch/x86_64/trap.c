@@ -17,6 +17,7 @@
 #include "kernel/base/sched.h"
 
 #define MSR_MCG_STATUS 0x17a
+#define DR6_CLEAR      0xffff0ff0
 
 /* Called by entry.S only. */
 void trap_dispatch(struct trapframe *tf);
@@ -77,6 +78,16 @@ trap_name(uint64_t vector)
 	return names[vector] != NULL ? names[vector] : "reserved exception";
 }
 
+/* take_debug_status: what a debug exception was for; cleared, as the processor only sets bits. */
+static uint64_t
+take_debug_status(void)
+{
+	uint64_t status = dr6_read();
+
+	dr6_write(DR6_CLEAR);
+	return status;
+}
+
 /*
  * trap_dispatch: any trap but the paranoid ones.  Interrupts are off on entry and return.  CR2 is
  * read before anything else could fault.
@@ -90,6 +101,8 @@ trap_dispatch(struct trapframe *tf)
 		irq_dispatch(tf);
 		return;
 	}
+	if (tf->vector == TRAP_DEBUG)
+		tf->error = take_debug_status();
 	if ((tf->rflags & RFLAGS_IF) != 0)
 		cpu_irq_enable();
 	if (tf->vector == TRAP_PAGE_FAULT)
@@ -129,7 +142,7 @@ trap_dispatch_paranoid(struct trapframe *tf)
 	case TRAP_DEBUG:
 		/* The kernel sets no breakpoints: it is what a user program left behind. */
 		kernel_debug_count++;
-		dr6_write(0);
+		take_debug_status();
 		tf->rflags &= ~(uint64_t)RFLAGS_TF;
 		return;
 	case TRAP_DOUBLE_FAULT:

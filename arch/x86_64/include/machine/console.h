@@ -6,11 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct boot_display;
 struct boot_info;
 
 /* display_init: register the screen, if the boot loader left one, as a console.  After
  * pmap_bootstrap. */
 void display_init(const struct boot_info *bi);
+
+/* display_init_early: the same while the page tables of boot/ still stand, for a machine that is not
+ * going to get any further. */
+void display_init_early(const struct boot_display *d);
 
 #define CONSOLE_READ_KILLED (-1l)
 

@@ -13,7 +13,7 @@ struct trapframe {
 	uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
 	uint64_t rbp, rdi, rsi, rdx, rcx, rbx, rax;
 	uint64_t vector; /* exception or interrupt number; TRAP_SYSCALL for a system call */
-	uint64_t error;	 /* error code; 0 where the processor pushes none */
+	uint64_t error;	 /* error code; DR6 of a debug exception; otherwise 0 */
 	uint64_t rip, cs, rflags, rsp, ss; /* what iretq takes */
 };
 
