@@ -16,6 +16,7 @@
 #include "kernel/base/string.h"
 #include "kernel/handle.h"
 #include "kernel/kobject.h"
+#include "kernel/proc.h"
 #include "vm/vm_malloc.h"
 #include "vm/vm_zone.h"
 
@@ -192,6 +193,13 @@ handle_cancel(struct handle_table *t, uint32_t h)
 	if (!t->closed)
 		slot_clear(t, h);
 	spinlock_unlock(&t->lock);
+}
+
+bool
+handle_may_give(const struct kobject *o, struct proc *p)
+{
+	return o->ops->type != HANDLE_TYPE_PROC || !proc_is_embryo(p) ||
+	       !proc_is_embryo((struct proc *)(uintptr_t)o);
 }
 
 int

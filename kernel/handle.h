@@ -15,6 +15,7 @@
 #include "kernel/base/spinlock.h"
 
 struct kobject;
+struct proc;
 
 #define HANDLE_MAX 1024 /* numbers of one process, HANDLE_SELF included */
 
@@ -64,6 +65,12 @@ int handle_get(struct handle_table *t, uint64_t h, uint32_t type, uint32_t neede
 int handle_reserve(struct handle_table *t, uint64_t at, uint32_t *h);
 void handle_fill(struct handle_table *t, uint32_t h, struct kobject *o, uint32_t rights);
 void handle_cancel(struct handle_table *t, uint32_t h);
+
+/*
+ * handle_may_give: may p be given a handle of o?  An embryo may not get one of an embryo: two of them
+ * that hold each other would never be let go, as nothing in them ever runs and ends.
+ */
+bool handle_may_give(const struct kobject *o, struct proc *p);
 
 /* handle_close: 0 or EBADF.  Drops the table's reference: no lock held, may sleep. */
 int handle_close(struct handle_table *t, uint64_t h);

@@ -161,7 +161,7 @@ proc_create(const char *name, uint32_t flags)
 		vmspace_free(vm);
 		return NULL;
 	}
-	p->root = (flags & PROC_CREATE_ROOT_RIGHT) != 0;
+	p->root = (flags & PROC_CREATE_ROOT) != 0;
 	proc_list_insert(p);
 	return p;
 }

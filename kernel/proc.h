@@ -59,10 +59,9 @@ extern struct list proc_list;
  * the soft LIMIT_MEMLOCK. */
 void proc_init(uint64_t main_stack, uint64_t wired);
 
-#define PROC_CREATE_ROOT_RIGHT 0x1
-
 /*
- * proc_create: an empty process with one reference, the caller's; NULL without memory.
+ * proc_create: an empty process (PROC_CREATE_* flags) with one reference, the caller's; NULL without
+ * memory.
  * proc_fork: a copy of p without threads and handles; 0 and *out, ENOMEM, EINTR, or ESRCH: p has
  * ended.  No lock held; may sleep.
  */

@@ -38,7 +38,7 @@
 #define SYS_object_size	   0x100b /* (object) -> bytes */
 
 /* ---- Processes ---- */
-#define SYS_proc_create 0x1010 /* (name, flags) -> handle of an empty process */
+#define SYS_proc_create 0x1010 /* (name, PROC_CREATE_*) -> handle of an empty process */
 /* (proc, const handle_t *give, count) -> handle of a copy without threads; the given handles of the
  * caller are installed in it at the same numbers. */
 #define SYS_proc_fork	0x1011
@@ -154,6 +154,9 @@ struct proc_args {
 struct proc_entry {
 	uint64_t rip, rsp; /* how the first thread starts */
 };
+
+/* The new process has the root right, which the caller must have: EPERM.  A fork has it not. */
+#define PROC_CREATE_ROOT 0x1
 
 /* How a process ended. */
 #define PROC_EXITED  1 /* value: the status given */

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The first process.
+ *
+ *	default		sbin/init of the archive
+ *	run=NAME	the boot module `run` if there is one, else NAME of the archive; the words behind
+ *			"--" are its arguments
+ *
+ * NAME and the arguments are percent-encoded, so that no boot loader can take them apart; a lone "%"
+ * is the empty argument.
+ *
+ * The first process has the root right, and the archive at HANDLE_BOOT_ARCHIVE.
+ */
+#include <machine/console.h>
+#include <machine/cpu.h>
+#include <pagoda/abi.h>
+#include <pagoda/errno.h>
+#include "boot/boot_info.h"
+#include "kernel/archive.h"
+#include "kernel/base/panic.h"
+#include "kernel/base/print.h"
+#include "kernel/base/sleepq.h"
+#include "kernel/base/string.h"
+#include "kernel/elf.h"
+#include "kernel/exec.h"
+#include "kernel/exec_args.h"
+#include "kernel/memobj.h"
+#include "kernel/proc.h"
+#include "kernel/run.h"
+#include "kernel/thread.h"
+#include "vm/pmap.h"
+
+#define DEFAULT_PROGRAM "sbin/init"
+#define ARCHIVE_MODULE	"archive"
+#define PROGRAM_MODULE	"run"
+
+/* Exit statuses of a run whose program did not end by itself, as shells count them: 128 and a signal
+ * number, which other systems' programs give such an end. */
+#define STATUS_KILLED	 137
+#define STATUS_SEGMENT	 139
+#define STATUS_BUS	 135
+#define STATUS_ILLEGAL	 132
+#define STATUS_MATH	 136
+#define STATUS_TRAP	 133
+#define STATUS_MASK	 0xff
+#define STATUS_LINE_SIZE 80
+
+static struct {
+	bool run_mode;
+	char path[BOOT_OPTION_MAX];	   /* of the program; in run mode also argv[0] */
+	const char *arguments;		   /* encoded words, in the command line */
+	const struct boot_module *archive; /* constant after boot, as all of this */
+	const struct boot_module *program; /* NULL: take it from the archive */
+} run;
+
+bool
+run_mode(void)
+{
+	return run.run_mode;
+}
+
+/* ---- The command line ---- */
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
+		return (c | 0x20) - 'a' + 10;
+	return -1;
+}
+
+/* decode_word: the percent-encoded word at *s, decoded to buf (truncated to size); *s moves behind
+ * it.  False if there is no word. */
+static bool
+decode_word(const char **s, char *buf, size_t size)
+{
+	const char *p = *s;
+	size_t n = 0;
+
+	while (*p == ' ')
+		p++;
+	if (*p == '\0')
+		return false;
+	for (; *p != '\0' && *p != ' '; p++) {
+		char c = *p;
+
+		if (c == '%' && (p[1] == '\0' || p[1] == ' '))
+			continue; /* the empty argument */
+		if (c == '%' && hex_digit(p[1]) >= 0 && hex_digit(p[2]) >= 0) {
+			c = (char)(hex_digit(p[1]) << 4 | hex_digit(p[2]));
+			p += 2;
+		}
+		if (n + 1 < size)
+			buf[n++] = c;
+	}
+	buf[n] = '\0';
+	*s = p;
+	return true;
+}
+
+/* find_arguments: what follows the word "--"; "" if there is none. */
+static const char *
+find_arguments(const char *cmdline)
+{
+	const char *p = cmdline;
+
+	while (*p != '\0') {
+		if (strncmp(p, "--", 2) == 0 && (p[2] == ' ' || p[2] == '\0'))
+			return p + 2;
+		while (*p != '\0' && *p != ' ')
+			p++;
+		while (*p == ' ')
+			p++;
+	}
+	return p;
+}
+
+static void
+parse_command_line(const char *cmdline)
+{
+	char encoded[BOOT_OPTION_MAX];
+	const char *p = encoded;
+
+	strlcpy(run.path, DEFAULT_PROGRAM, sizeof(run.path));
+	run.arguments = "";
+	if (boot_option("run", encoded, sizeof(encoded)) == NULL)
+		return;
+	run.run_mode = true;
+	run.arguments = find_arguments(cmdline);
+	if (!decode_word(&p, run.path, sizeof(run.path)))
+		boot_fail("option run= names no program");
+}
+
+/* ---- The archive ---- */
+
+static const struct boot_module *
+find_module(const struct boot_info *bi, const char *name)
+{
+	for (uint32_t i = 0; i < bi->module_count; i++) {
+		if (strcmp(bi->modules[i].name, name) == 0)
+			return &bi->modules[i];
+	}
+	return NULL;
+}
+
+static size_t
+module_size(const struct boot_module *m)
+{
+	return m->end - m->start;
+}
+
+/* find_program: the image to start. */
+static struct elf_source
+find_program(void)
+{
+	const struct boot_module *m = run.program != NULL ? run.program : run.archive;
+	const void *image = pmap_phys_address(m->start);
+	size_t size = module_size(m);
+
+	if (run.program == NULL && !archive_find(image, size, run.path, &image, &size))
+		boot_fail("the archive has no %s", run.path);
+	return elf_source_kernel(image, size);
+}
+
+void
+run_init(const struct boot_info *bi)
+{
+	const char *damage;
+
+	parse_command_line(bi->cmdline);
+	run.archive = find_module(bi, ARCHIVE_MODULE);
+	if (run.archive == NULL)
+		boot_fail("the boot loader brought no archive (a module named \"%s\")",
+			  ARCHIVE_MODULE);
+	damage = archive_check(pmap_phys_address(run.archive->start), module_size(run.archive));
+	if (damage != NULL)
+		boot_fail("the archive is damaged: %s", damage);
+	if (run.run_mode)
+		run.program = find_module(bi, PROGRAM_MODULE);
+	find_program();
+}
+
+/* ---- Start ---- */
+
+static int
+add_arguments(struct exec_args *args)
+{
+	char word[BOOT_CMDLINE_MAX];
+	const char *p = run.arguments;
+	int error = exec_args_add(args, run.path);
+
+	for (args->argc = 1; error == 0 && decode_word(&p, word, sizeof(word)); args->argc++)
+		error = exec_args_add(args, word);
+	return error;
+}
+
+/* load: fill p with the first program.  0 or an error. */
+static int
+load(struct proc *p, struct proc_entry *entry)
+{
+	struct elf_source source = find_program();
+	struct exec_args args;
+	int error = exec_args_init(&args);
+
+	if (error != 0)
+		return error;
+	error = add_arguments(&args);
+	if (error == 0)
+		error = exec_load(p, &source, &args, entry);
+	exec_args_free(&args);
+	return error;
+}
+
+/* give_archive: 0 or ENOMEM. */
+static int
+give_archive(struct proc *p)
+{
+	struct memobj *m = memobj_create_boot(run.archive->start, module_size(run.archive));
+	uint32_t h;
+	int error;
+
+	if (m == NULL)
+		return ENOMEM;
+	error = handle_reserve(&p->handles, HANDLE_BOOT_ARCHIVE, &h);
+	if (error == 0)
+		handle_fill(&p->handles, h, &m->object, RIGHT_READ | RIGHT_EXECUTE | RIGHT_DUP);
+	else
+		kobject_unref(&m->object);
+	return error;
+}
+
+/* base_name: the last part of a path. */
+static const char *
+base_name(const char *path)
+{
+	const char *name = path;
+
+	for (; *path != '\0'; path++) {
+		if (*path == '/')
+			name = path + 1;
+	}
+	return name;
+}
+
+struct proc *
+run_first(void)
+{
+	struct proc *p = proc_create(base_name(run.path), PROC_CREATE_ROOT);
+	struct proc_entry entry;
+	struct uthread *ut;
+	int error = p == NULL ? ENOMEM : load(p, &entry);
+
+	if (error == 0)
+		error = give_archive(p);
+	if (error == 0) {
+		struct thread_regs regs = {.rip = entry.rip, .rsp = entry.rsp};
+
+		error = thread_create(p, &regs, false, &ut);
+	}
+	if (error != 0)
+		boot_fail("%s cannot be started: %s", run.path,
+			  error == ENOEXEC  ? "the image is refused"
+			  : error == ENOMEM ? "there is not enough memory"
+			  : error == E2BIG  ? "the arguments are too long"
+					    : "an error");
+	kprintf("pagoda: ready\n");
+	thread_start(ut);
+	thread_unref(ut);
+	return p;
+}
+
+/* ---- End ---- */
+
+/* fault_status: the exit status of a program that died of a fault. */
+static int
+fault_status(int32_t kind)
+{
+	switch (kind) {
+	case FAULT_OBJERR:
+	case FAULT_NOMEM:
+		return STATUS_BUS;
+	case FAULT_ILLEGAL:
+		return STATUS_ILLEGAL;
+	case FAULT_MATH:
+		return STATUS_MATH;
+	case FAULT_TRAP:
+		return STATUS_TRAP;
+	default:
+		return STATUS_SEGMENT;
+	}
+}
+
+static int
+exit_status(const struct proc_status *s)
+{
+	switch (s->how) {
+	case PROC_EXITED:
+		return s->value & STATUS_MASK;
+	case PROC_FAULTED:
+		return fault_status(s->value);
+	default:
+		return STATUS_KILLED;
+	}
+}
+
+void
+run_report(int status)
+{
+	char line[STATUS_LINE_SIZE];
+	int n;
+
+	if (!run.run_mode)
+		return;
+	n = ksnprintf(line, sizeof(line), "exit %d\n", status & STATUS_MASK);
+	debugcon_write(DEBUGCON_STATUS, line, (size_t)n);
+}
+
+void
+run_supervise(struct proc *p)
+{
+	struct proc_status status;
+
+	while (proc_wait(p, SLEEPQ_FOREVER, &status) != 0)
+		;
+	kprintf("pagoda: %s has ended, status %d\n", p->name, exit_status(&status));
+	proc_unref(p);
+	run_report(exit_status(&status));
+	cpu_exit(run.run_mode ? CPU_EXIT_OK : CPU_EXIT_FAIL);
+}
