@@ -127,7 +127,7 @@ static const char *
 add_segment(struct elf_image *out, const struct elf_phdr *ph)
 {
 	vm_offset_t start = out->bias + ph->vaddr;
-	struct elf_segment *last, *g = &out->segments[out->segment_count];
+	struct elf_segment *g = &out->segments[out->segment_count];
 
 	if (ph->memsz > VM_MAX_USER_ADDRESS - start)
 		return "a segment outside user space";
@@ -135,8 +135,7 @@ add_segment(struct elf_image *out, const struct elf_phdr *ph)
 		return "too many segments";
 	if (trunc_page(start) < vm_min_user_map)
 		return "a segment in the lowest addresses, which are never mapped";
-	last = out->segment_count == 0 ? NULL : g - 1;
-	if (last != NULL && trunc_page(start) < last->end)
+	if (out->segment_count > 0 && trunc_page(start) < g[-1].end)
 		return "segments that overlap, share a page, or are out of order";
 	*g = (struct elf_segment){
 	    .start = trunc_page(start),

@@ -45,9 +45,9 @@ recompute(vm_map_entry_t e)
 
 	e->height = 1 + (low > high ? low : high);
 	if (gap < max_gap(e->child[LOW]))
-		gap = e->child[LOW]->max_gap;
+		gap = max_gap(e->child[LOW]);
 	if (gap < max_gap(e->child[HIGH]))
-		gap = e->child[HIGH]->max_gap;
+		gap = max_gap(e->child[HIGH]);
 	e->max_gap = gap;
 }
 
