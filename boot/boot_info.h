@@ -92,7 +92,8 @@ void boot_info_print(const struct boot_info *bi);
 void boot_for_each_free(const struct boot_info *bi,
 			void (*fn)(uint64_t start, uint64_t end, void *arg), void *arg);
 
-/* boot_fail: say in one line why this machine cannot be started, and halt. */
+/* boot_fail: say in one line why this machine cannot be started, and halt.  Before pmap_bootstrap
+ * or once the devices are there (machine_init_devices). */
 _Noreturn void boot_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*

@@ -5,6 +5,8 @@
  *	total_size | tag | pad | tag | pad | ... | end tag
  *
  * A tag is only looked at once it is known to lie inside the block; a list inside a tag likewise.
+ *
+ * The tags are read twice: first for what there is to print complaints on, then for the rest.
  */
 #include "boot/multiboot.h"
 #include "boot/parse.h"
@@ -69,7 +71,17 @@ read_framebuffer(struct boot_info *bi, const struct multiboot2_tag *tag)
 	}
 }
 
-/* read_tag: what is not known is of no interest. */
+/* read_display_tag: what boot_fail() has to know. */
+static void
+read_display_tag(struct boot_info *bi, const struct multiboot2_tag *tag)
+{
+	if (tag->type == MULTIBOOT2_TAG_FRAMEBUFFER)
+		read_framebuffer(bi, tag);
+	else if (tag->type == MULTIBOOT2_TAG_EFI32 || tag->type == MULTIBOOT2_TAG_EFI64)
+		bi->efi = true;
+}
+
+/* read_tag: the others; what is not known is of no interest. */
 static void
 read_tag(struct boot_info *bi, const struct multiboot2_tag *tag)
 {
@@ -86,13 +98,6 @@ read_tag(struct boot_info *bi, const struct multiboot2_tag *tag)
 	case MULTIBOOT2_TAG_MEMORY_MAP:
 		read_memory_map(tag);
 		break;
-	case MULTIBOOT2_TAG_FRAMEBUFFER:
-		read_framebuffer(bi, tag);
-		break;
-	case MULTIBOOT2_TAG_EFI32:
-	case MULTIBOOT2_TAG_EFI64:
-		bi->efi = true;
-		break;
 	case MULTIBOOT2_TAG_ACPI_OLD:
 	case MULTIBOOT2_TAG_ACPI_NEW:
 		if (!boot_set_rsdp(bi, tag + 1, tag->size - sizeof(*tag)))
@@ -103,18 +108,14 @@ read_tag(struct boot_info *bi, const struct multiboot2_tag *tag)
 	}
 }
 
-void
-multiboot2_parse(struct boot_info *bi, uint32_t info_phys)
+/* for_each_tag: call read for every tag of the block of `total` bytes at info. */
+static void
+for_each_tag(struct boot_info *bi, const struct multiboot2_info *info, uint32_t total,
+	     void (*read)(struct boot_info *bi, const struct multiboot2_tag *tag))
 {
-	const struct multiboot2_info *info = boot_phys(info_phys, sizeof(*info));
 	const struct multiboot2_tag *tag;
-	uint32_t at = sizeof(*info), total;
+	uint32_t at = sizeof(*info);
 
-	if (info == NULL || info_phys % TAG_ALIGN != 0)
-		boot_fail("the multiboot information at %#x is out of reach", info_phys);
-	total = info->total_size;
-	if (total > MAX_INFO || boot_phys(info_phys, total) == NULL)
-		boot_fail("the multiboot information says it has %u bytes", total);
 	for (;;) {
 		tag = (const struct multiboot2_tag *)((const char *)info + at);
 		if (total < sizeof(*tag) || at > total - sizeof(*tag))
@@ -123,7 +124,22 @@ multiboot2_parse(struct boot_info *bi, uint32_t info_phys)
 			break;
 		if (tag->size < sizeof(*tag) || tag->size > total - at)
 			boot_fail("multiboot tag %u at %#x has %u bytes", tag->type, at, tag->size);
-		read_tag(bi, tag);
+		read(bi, tag);
 		at += (tag->size + TAG_ALIGN - 1) & ~(TAG_ALIGN - 1);
 	}
+}
+
+void
+multiboot2_parse(struct boot_info *bi, uint32_t info_phys)
+{
+	const struct multiboot2_info *info = boot_phys(info_phys, sizeof(*info));
+	uint32_t total;
+
+	if (info == NULL || info_phys % TAG_ALIGN != 0)
+		boot_fail("the multiboot information at %#x is out of reach", info_phys);
+	total = info->total_size;
+	if (total > MAX_INFO || boot_phys(info_phys, total) == NULL)
+		boot_fail("the multiboot information says it has %u bytes", total);
+	for_each_tag(bi, info, total, read_display_tag);
+	for_each_tag(bi, info, total, read_tag);
 }

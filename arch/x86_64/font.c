@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The font of the framebuffer console: ASCII in a grid of 5 by 8 dots, the last row for descenders.
- * Each number is a row, its bits 4 to 0 the dots from left to right.  Rows are drawn twice,
- * with two empty columns before and one behind: a cell has FONT_WIDTH by FONT_HEIGHT pixels.
+ * Each number is a row, its bits 4 to 0 the dots from left to right.  Rows are drawn twice.
+ * Five dots become seven pixels: strokes are two wide where there is room, and a cell's last column
+ * stays free.
+ *
+ *	dots	0 . 1 . 2 . 3 . 4
+ *	pixels	0 1 2   3   4 5 6	a dot in the middle takes pixel 4 too if 3 and 4 are off
  */
 #include "arch/x86_64/screen.h"
 
@@ -10,7 +14,6 @@
 #define LAST_GLYPH  0x7f
 #define GLYPH_ROWS  8
 #define ROW_REPEAT  (FONT_HEIGHT / GLYPH_ROWS)
-#define LEFT_SHIFT  1
 
 static const uint8_t glyphs[LAST_GLYPH - FIRST_GLYPH + 1][GLYPH_ROWS] = {
     {0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00}, /* space */
@@ -111,6 +114,23 @@ static const uint8_t glyphs[LAST_GLYPH - FIRST_GLYPH + 1][GLYPH_ROWS] = {
     {0x1f, 0x1f, 0x1f, 0x1f, 0x1f, 0x1f, 0x1f, 0x00}, /* any other */
 };
 
+/* widen: from five dots to eight pixels, as pictured above. */
+static uint8_t
+widen(uint8_t dots)
+{
+	static const uint8_t pixels[] = {0x06, 0x0c, 0x10, 0x60, 0xc0}; /* of dots 4 to 0 */
+	const uint8_t middle = 1 << 2, right = 0x3, wide_middle = 0x18;
+	uint8_t row = 0;
+
+	for (unsigned i = 0; i < sizeof(pixels); i++) {
+		if ((dots & (1 << i)) != 0)
+			row |= pixels[i];
+	}
+	if ((dots & middle) != 0 && (dots & right) == 0)
+		row |= wide_middle;
+	return row;
+}
+
 uint8_t
 font_row(char c, uint32_t row)
 {
@@ -118,5 +138,5 @@ font_row(char c, uint32_t row)
 
 	if (code < FIRST_GLYPH || code > LAST_GLYPH)
 		code = LAST_GLYPH;
-	return glyphs[code - FIRST_GLYPH][row / ROW_REPEAT] << LEFT_SHIFT;
+	return widen(glyphs[code - FIRST_GLYPH][row / ROW_REPEAT]);
 }
