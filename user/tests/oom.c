@@ -336,6 +336,10 @@ regions(void)
 	expect_eater_returns_all(eat_regions);
 }
 
+/* Far from whatever else is mapped. */
+#define TABLES_FROM (1024 * GIB)
+#define TABLES_TO   (3072 * GIB)
+
 static void
 eat_tables(void *arg)
 {
@@ -344,12 +348,12 @@ eat_tables(void *arg)
 
 	(void)arg;
 	/* Pages a GiB apart: each needs page tables of its own. */
-	for (at = GIB; at < 2000 * GIB; at += GIB) {
+	for (at = TABLES_FROM; at < TABLES_TO; at += GIB) {
 		if (vm_map(HANDLE_SELF, at, PAGE_SIZE, args, 0, 0) > 0) {
 			touch(at);
 		}
 	}
-	EXPECT_EQ(vm_unmap(HANDLE_SELF, GIB, 2000 * GIB), 0);
+	EXPECT_EQ(vm_unmap(HANDLE_SELF, TABLES_FROM, TABLES_TO - TABLES_FROM), 0);
 }
 
 static void
