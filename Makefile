@@ -217,15 +217,17 @@ $(O)/pagoda.iso: $(O)/pagoda.elf $(O)/archive.tar iso/grub.cfg tools/mkiso
 
 # --- Running and testing ---------------------------------------------------------------------
 
+# These commands build with all processors, unless -j says otherwise.
+SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 MACHINE := --build-dir $(O) --smp $(SMP) --mem $(MEM)
 
 .PHONY: run gdb setup doctor
 run: setup
-	@$(MAKE) --no-print-directory iso
+	@$(SUBMAKE) iso
 	@tools/qemu $(MACHINE) $(if $(filter-out 0,$(UEFI)),--uefi,--iso) $(if $(GUI),--gui)
 
 gdb: setup
-	@$(MAKE) --no-print-directory all
+	@$(SUBMAKE) all
 	@tools/qemu $(MACHINE) --kernel --gdb $(if $(T),--run '$(T)')
 
 setup:
@@ -238,11 +240,10 @@ doctor:
 
 .PHONY: test test-host test-qemu
 test: setup
-	@$(MAKE) --no-print-directory iso
-	@tools/test-all $(MAKE) -- test-host test-qemu
+	@tools/test-all $(SUBMAKE) -- test-host test-qemu
 
 test-host:
-	@$(MAKE) --no-print-directory -C tests/host O=$(abspath build)/host test
+	@$(SUBMAKE) -C tests/host O=$(abspath build)/host test
 
 test-qemu: all iso
 	@PAGODA_BUILD_DIR=$(O) PAGODA_SMP=$(SMP) JOBS=$(JOBS) tools/test-qemu '$(T)'
