@@ -484,10 +484,9 @@ map_wired_copy(vm_map_t map, vm_map_entry_t e)
 		if (m == NULL)
 			continue;
 		vm_page_wire(m);
-		/* A mapping is there already, so its table is too: this cannot fail. */
-		VERIFY(pmap_enter(map->pmap, va, m, e->protection, PMAP_ENTER_WIRED) ==
-			   KERN_SUCCESS,
-		       "wired page at %#lx was not mapped", va);
+		/* What stays unmapped, for want of rights or of a table, the next fault maps. */
+		if (e->protection != VM_PROT_NONE)
+			(void)pmap_enter(map->pmap, va, m, e->protection, PMAP_ENTER_WIRED);
 		rwlock_write_unlock(&m->object->lock);
 	}
 }
