@@ -6,9 +6,6 @@
  *	run=NAME	the boot module `run` if there is one, else NAME of the archive; the words behind
  *			"--" are its arguments
  *
- * NAME and the arguments are percent-encoded, so that no boot loader can take them apart; a lone "%"
- * is the empty argument.
- *
  * The first process has the root right, and the archive at HANDLE_BOOT_ARCHIVE.
  */
 #include <machine/console.h>
@@ -48,7 +45,6 @@
 static struct {
 	bool run_mode;
 	char path[BOOT_OPTION_MAX];	   /* of the program; in run mode also argv[0] */
-	const char *arguments;		   /* encoded words, in the command line */
 	const struct boot_module *archive; /* constant after boot, as all of this */
 	const struct boot_module *program; /* NULL: take it from the archive */
 } run;
@@ -59,77 +55,13 @@ run_mode(void)
 	return run.run_mode;
 }
 
-/* ---- The command line ---- */
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-		return (c | 0x20) - 'a' + 10;
-	return -1;
-}
-
-/* decode_word: the percent-encoded word at *s, decoded to buf (truncated to size); *s moves behind
- * it.  False if there is no word. */
-static bool
-decode_word(const char **s, char *buf, size_t size)
-{
-	const char *p = *s;
-	size_t n = 0;
-
-	while (*p == ' ')
-		p++;
-	if (*p == '\0')
-		return false;
-	for (; *p != '\0' && *p != ' '; p++) {
-		char c = *p;
-
-		if (c == '%' && (p[1] == '\0' || p[1] == ' '))
-			continue; /* the empty argument */
-		if (c == '%' && hex_digit(p[1]) >= 0 && hex_digit(p[2]) >= 0) {
-			c = (char)(hex_digit(p[1]) << 4 | hex_digit(p[2]));
-			p += 2;
-		}
-		if (n + 1 < size)
-			buf[n++] = c;
-	}
-	buf[n] = '\0';
-	*s = p;
-	return true;
-}
-
-/* find_arguments: what follows the word "--"; "" if there is none. */
-static const char *
-find_arguments(const char *cmdline)
-{
-	const char *p = cmdline;
-
-	while (*p != '\0') {
-		if (strncmp(p, "--", 2) == 0 && (p[2] == ' ' || p[2] == '\0'))
-			return p + 2;
-		while (*p != '\0' && *p != ' ')
-			p++;
-		while (*p == ' ')
-			p++;
-	}
-	return p;
-}
-
 static void
-parse_command_line(const char *cmdline)
+parse_command_line(void)
 {
-	char encoded[BOOT_OPTION_MAX];
-	const char *p = encoded;
-
-	strlcpy(run.path, DEFAULT_PROGRAM, sizeof(run.path));
-	run.arguments = "";
-	if (boot_option("run", encoded, sizeof(encoded)) == NULL)
-		return;
-	run.run_mode = true;
-	run.arguments = find_arguments(cmdline);
-	if (!decode_word(&p, run.path, sizeof(run.path)))
+	run.run_mode = boot_option("run", run.path, sizeof(run.path)) != NULL;
+	if (!run.run_mode)
+		strlcpy(run.path, DEFAULT_PROGRAM, sizeof(run.path));
+	else if (run.path[0] == '\0')
 		boot_fail("option run= names no program");
 }
 
@@ -169,7 +101,7 @@ run_init(const struct boot_info *bi)
 {
 	const char *damage;
 
-	parse_command_line(bi->cmdline);
+	parse_command_line();
 	run.archive = find_module(bi, ARCHIVE_MODULE);
 	if (run.archive == NULL)
 		boot_fail("the boot loader brought no archive (a module named \"%s\")",
@@ -188,11 +120,13 @@ static int
 add_arguments(struct exec_args *args)
 {
 	char word[BOOT_CMDLINE_MAX];
-	const char *p = run.arguments;
 	int error = exec_args_add(args, run.path);
 
-	for (args->argc = 1; error == 0 && decode_word(&p, word, sizeof(word)); args->argc++)
+	args->argc = 1;
+	for (unsigned i = 0; error == 0 && boot_argument(i, word, sizeof(word)); i++) {
 		error = exec_args_add(args, word);
+		args->argc++;
+	}
 	return error;
 }
 
