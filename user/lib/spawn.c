@@ -31,7 +31,7 @@ fill(handle_t proc, const struct archive_file *file, const char *const argv[],
 }
 
 handle_t
-spawn_stopped(const char *path, const char *const argv[], const char *const envp[],
+spawn_stopped(const char *path, const char *const argv[], const char *const envp[], uint32_t flags,
 	      struct thread_regs *regs)
 {
 	struct archive_file file;
@@ -43,7 +43,7 @@ spawn_stopped(const char *path, const char *const argv[], const char *const envp
 	char name[PROC_NAME_MAX];
 
 	strlcpy(name, slash != NULL ? slash + 1 : file.path, sizeof name);
-	int64_t proc = proc_create(name, 0);
+	int64_t proc = proc_create(name, flags);
 	if (proc < 0) {
 		return (handle_t)proc;
 	}
@@ -71,10 +71,10 @@ spawn_run(handle_t proc, const struct thread_regs *regs)
 }
 
 handle_t
-spawn(const char *path, const char *const argv[], const char *const envp[])
+spawn_flags(const char *path, const char *const argv[], const char *const envp[], uint32_t flags)
 {
 	struct thread_regs regs;
-	handle_t proc = spawn_stopped(path, argv, envp, &regs);
+	handle_t proc = spawn_stopped(path, argv, envp, flags, &regs);
 
 	if (proc < 0) {
 		return proc;
@@ -85,6 +85,12 @@ spawn(const char *path, const char *const argv[], const char *const envp[])
 		return error;
 	}
 	return proc;
+}
+
+handle_t
+spawn(const char *path, const char *const argv[], const char *const envp[])
+{
+	return spawn_flags(path, argv, envp, 0);
 }
 
 int

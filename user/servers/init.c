@@ -4,6 +4,7 @@
  *
  * The prompt ends with status 0 when the machine is to be switched off.  However else it ends, it
  * is started again, after a pause, so that a prompt that cannot start does not flood the console.
+ * Who sits at the console may do anything: the prompt gets the root right.
  */
 #include <pagoda/process.h>
 #include <pagoda/stdio.h>
@@ -21,7 +22,7 @@ run_prompt(void)
 	static const char *const argv[] = {"sh", NULL};
 	struct proc_status status;
 	char text[96];
-	handle_t proc = spawn(PROMPT, argv, NULL);
+	handle_t proc = spawn_flags(PROMPT, argv, NULL, PROC_CREATE_ROOT);
 
 	if (proc < 0) {
 		printf("init: %s: %s\n", PROMPT, strerror(proc));

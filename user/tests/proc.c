@@ -126,7 +126,7 @@ spawn_pie(void)
 {
 	const char *const argv[] = {"proc_pie", NULL};
 	struct thread_regs regs;
-	handle_t proc = spawn_stopped("bin/hello_pie", argv, NULL, &regs);
+	handle_t proc = spawn_stopped("bin/hello_pie", argv, NULL, 0, &regs);
 
 	REQUIRE(proc > 0);
 	EXPECT(regs.rip > 0x100000);
@@ -345,7 +345,7 @@ spawning(void *arg)
 
 	(void)arg;
 	for (;;) {
-		handle_t proc = spawn_stopped("bin/hello", argv, NULL, &regs);
+		handle_t proc = spawn_stopped("bin/hello", argv, NULL, 0, &regs);
 
 		if (proc > 0) {
 			handle_close(proc);

@@ -35,9 +35,13 @@ handle_t fork_giving(const handle_t *give, size_t count);
 handle_t spawn(const char *path, const char *const argv[], const char *const envp[]);
 
 /* spawn_stopped: likewise, but without a thread; *regs is how its first one shall start.  For those
- * who want to give it handles first. */
+ * who want to give it handles first.  flags: of SYS_proc_create. */
 handle_t spawn_stopped(const char *path, const char *const argv[], const char *const envp[],
-		       struct thread_regs *regs);
+		       uint32_t flags, struct thread_regs *regs);
+
+/* spawn_flags: spawn with flags of SYS_proc_create; PROC_CREATE_ROOT needs the root right. */
+handle_t spawn_flags(const char *path, const char *const argv[], const char *const envp[],
+		     uint32_t flags);
 
 /* spawn_run: give a stopped process its first thread.  0 or -E*. */
 int spawn_run(handle_t proc, const struct thread_regs *regs);
