@@ -221,7 +221,7 @@ boot_low_stack_end:
 boot_high:
 	.cfi_startproc
 	.cfi_undefined rip
-	movq	$boot_stack + KERNEL_STACK_BYTES, %rsp
+	movq	$boot_stack + BOOT_STACK_BYTES, %rsp
 	movq	$percpu_area, %rax
 	movq	%rax, %rdx
 	shrq	$32, %rdx

@@ -4,6 +4,7 @@
 #include <machine/asmdefs.h>
 #include <machine/param.h>
 #include <machine/percpu.h>
+#include <machine/start.h>
 #include <machine/trap.h>
 #include <machine/trapframe.h>
 #include "kernel/base/sched.h"
@@ -29,6 +30,6 @@ CHECK_OFFSET(trapframe, rsp, TF_RSP);
 _Static_assert(TF_REGS_END == TF_VECTOR, "general registers come first");
 _Static_assert(sizeof(struct trapframe) == TF_SIZE, "TF_SIZE is wrong");
 _Static_assert(sizeof(struct trapframe) % 16 == 0, "the stack would be misaligned in handlers");
-_Static_assert(KERNEL_STACK_BYTES == KERNEL_STACK_SIZE, "the boot stack has another size");
+_Static_assert(BOOT_STACK_BYTES == sizeof(struct boot_stack), "the boot stack has another size");
 _Static_assert(VECTOR_SYSCALL == TRAP_SYSCALL && VECTOR_DEBUG == TRAP_DEBUG, "vectors differ");
 _Static_assert(1ul << USER_ADDRESS_BITS == VM_MAX_USER_ADDRESS + PAGE_SIZE, "user space ends here");

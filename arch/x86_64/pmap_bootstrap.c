@@ -24,6 +24,7 @@
 #include <machine/features.h>
 #include <machine/percpu.h>
 #include <machine/pmap.h>
+#include <machine/start.h>
 #include <machine/registers.h>
 
 /* How much of the direct map the tables of boot/ have. */
@@ -162,7 +163,8 @@ pmap_bootstrap(vm_paddr_t max_pa)
 	map_direct((max_pa + SUPERPAGE_SIZE - 1) & ~(SUPERPAGE_SIZE - 1));
 	map_image(__text_start, __text_end, KERNEL_TEXT);
 	map_image(__rodata_start, __rodata_end, KERNEL_RODATA);
-	map_image(__data_start, __kernel_end, KERNEL_DATA);
+	map_image(__data_start, boot_stack.guard, KERNEL_DATA);
+	map_image(boot_stack.bytes, __kernel_end, KERNEL_DATA);
 	kernel_entry(VM_MIN_KERNEL_ADDRESS, PT_LEVELS - 1);
 	kernel_entry(DEVICE_MAP_BASE, PT_LEVELS - 1);
 

@@ -24,11 +24,11 @@
 
 void boot_start(uint32_t magic, uint32_t info_phys);
 
-char boot_stack[KERNEL_STACK_SIZE] __attribute__((aligned(PAGE_SIZE)));
+struct boot_stack boot_stack __attribute__((aligned(PAGE_SIZE)));
 
 struct thread thread0 = {
-    .kstack_base = (uintptr_t)boot_stack,
-    .kstack_top = (uintptr_t)boot_stack + KERNEL_STACK_SIZE,
+    .kstack_base = (uintptr_t)boot_stack.bytes,
+    .kstack_top = (uintptr_t)boot_stack.bytes + KERNEL_STACK_SIZE,
     .state = THREAD_RUNNING,
     .priority = SCHED_PRIO_DEFAULT,
     .name = "boot",
@@ -39,7 +39,7 @@ struct percpu percpu_area[MACHINE_MAX_CPUS] = {
 	{
 	    .self = &percpu_area[0],
 	    .curthread = &thread0,
-	    .kernel_stack = (uintptr_t)boot_stack + KERNEL_STACK_SIZE,
+	    .kernel_stack = (uintptr_t)boot_stack.bytes + KERNEL_STACK_SIZE,
 	},
 };
 

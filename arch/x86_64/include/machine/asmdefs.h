@@ -99,10 +99,10 @@
 #define TF_SIZE	    176
 #define TF_REGS_END 120 /* bytes of general registers, before the vector */
 
-#define VECTOR_DEBUG	   1
-#define VECTOR_SYSCALL	   0x100
-#define USER_ADDRESS_BITS  47
-#define KERNEL_STACK_BYTES 0x4000
+#define VECTOR_DEBUG	  1
+#define VECTOR_SYSCALL	  0x100
+#define USER_ADDRESS_BITS 47
+#define BOOT_STACK_BYTES  0x5000 /* with its guard */
 
 /* QEMU's isa-debug-exit device. */
 #define DEBUG_EXIT_PORT	 0xf4

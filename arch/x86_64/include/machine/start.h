@@ -9,8 +9,16 @@
 #ifndef MACHINE_START_H
 #define MACHINE_START_H
 
+#include <machine/param.h>
+
 struct boot_info;
 struct thread;
+
+/* The stack of thread0; pmap_bootstrap leaves the guard unmapped. */
+extern struct boot_stack {
+	char guard[PAGE_SIZE];
+	char bytes[KERNEL_STACK_SIZE];
+} boot_stack;
 
 /* The thread that boots; it runs on the boot stack, name, id and stack bounds set. */
 extern struct thread thread0;
