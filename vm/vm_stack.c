@@ -96,7 +96,7 @@ vm_map_stack_locked(vm_map_t map, vm_offset_t addrbos, vm_size_t max_ssize, vm_p
 
 	bottom = top - init;
 	kr = vm_map_insert(map, NULL, bottom - addrbos, bottom, top, prot, max,
-			   (cow & STACK_COW_MASK & ~MAP_COPY_ON_WRITE) | MAP_STACK_AREA);
+			   (cow & STACK_COW_MASK) | MAP_STACK_AREA);
 	if (kr != KERN_SUCCESS)
 		return kr;
 	vm_map_lookup_entry(map, bottom, &stack);
@@ -220,13 +220,13 @@ static bool
 extends_in_place(const struct growth *g, uint32_t charged)
 {
 	const struct vm_map_entry *s = g->stack, *gap = g->gap;
-	uint32_t eflags = s->eflags & ~(VM_ENTRY_COW | VM_ENTRY_NEEDS_COPY);
+	const uint32_t copy = VM_ENTRY_COW | VM_ENTRY_NEEDS_COPY;
 
 	if (g->map->flags & VM_MAP_WIREFUTURE)
 		return false; /* the new part is wired by itself, later */
 	return s->protection == gap->gap_protection &&
 	       s->max_protection == gap->gap_max_protection && s->inheritance == gap->inheritance &&
-	       s->wired_count == 0 && eflags == (gap->gap_eflags | charged) &&
+	       s->wired_count == 0 && (s->eflags | copy) == (gap->gap_eflags | charged | copy) &&
 	       s->offset >= g->amount;
 }
 
