@@ -131,10 +131,12 @@ protect_entry(vm_map_t map, vm_map_entry_t e, vm_prot_t new_prot, bool set_max)
 	} else {
 		e->protection = new_prot;
 	}
-	/* An entry that still needs its copy has no writable page, so nothing is granted here; and
-	 * an entry without an object has no page at all. */
+	/* Rights gained are left to the next fault, but for wired memory, which has none.  An entry
+	 * without an object has no page at all. */
 	if ((old & ~e->protection) != 0 && e->object != NULL)
 		pmap_protect(map->pmap, e->start, e->end, e->protection);
+	if (e->wired_count != 0 && (e->protection & ~old) != 0)
+		vm_map_enter_wired(map, e);
 }
 
 /* protect_apply: the range is checked, charged and clipped. */
@@ -161,8 +163,7 @@ protect_copy_wired(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	kern_return_t kr = KERN_SUCCESS;
 
 	for (e = range_first(map, start); e != &map->header && e->start < end; e = e->next)
-		if ((e->eflags & VM_ENTRY_USER_WIRED) && (e->eflags & VM_ENTRY_COW) &&
-		    kr == KERN_SUCCESS)
+		if (e->wired_count != 0 && (e->eflags & VM_ENTRY_COW) && kr == KERN_SUCCESS)
 			kr = vm_map_copy_wired_pages(map, e);
 	return kr;
 }

@@ -517,3 +517,23 @@ vm_map_copy_wired_pages(vm_map_t map, vm_map_entry_t e)
 	map_wired_copy(map, e);
 	return KERN_SUCCESS;
 }
+
+void
+vm_map_enter_wired(vm_map_t map, vm_map_entry_t e)
+{
+	struct vm_page *m;
+	vm_prot_t prot;
+
+	for (vm_offset_t va = e->start; va < e->end; va += PAGE_SIZE) {
+		m = find_page(e, va);
+		if (m == NULL)
+			continue;
+		prot = e->protection;
+		if ((e->eflags & VM_ENTRY_NEEDS_COPY) || m->object != e->object)
+			prot &= ~VM_PROT_WRITE;
+		/* What stays unmapped, for want of a table, the next fault maps. */
+		if (prot != VM_PROT_NONE)
+			(void)pmap_enter(map->pmap, va, m, prot, PMAP_ENTER_WIRED);
+		rwlock_write_unlock(&m->object->lock);
+	}
+}

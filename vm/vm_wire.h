@@ -20,4 +20,10 @@ struct vm_object *vm_map_copy_object(vm_map_t map, vm_map_entry_t e);
  */
 kern_return_t vm_map_copy_wired_pages(vm_map_t map, vm_map_entry_t e);
 
+/*
+ * vm_map_enter_wired: e is wired and has gained rights: its mappings get them now, so that no access
+ * faults.  Map write-locked.
+ */
+void vm_map_enter_wired(vm_map_t map, vm_map_entry_t e);
+
 #endif
