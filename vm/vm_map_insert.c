@@ -134,10 +134,10 @@ prefault(vm_map_t map, const struct insertion *ins)
 	struct vm_page *m;
 	vm_pindex_t first = atop(ins->offset), last = first + atop(ins->end - ins->start);
 
-	if (ins->object == NULL || prot == VM_PROT_NONE)
-		return;
 	if (ins->eflags & VM_ENTRY_NEEDS_COPY)
 		prot &= ~VM_PROT_WRITE;
+	if (ins->object == NULL || prot == VM_PROT_NONE)
+		return;
 	rwlock_write(&ins->object->lock);
 	for (vm_pindex_t i = first; i < last; i = m->pindex + 1) {
 		m = vm_radix_lookup_ge(&ins->object->pages, i);
