@@ -13,6 +13,7 @@
 
 struct proc {
 	struct mutex lock;
+	uint64_t lock_count;	   /* lock */
 	uint64_t limit[VM_LIMITS]; /* lock */
 	struct vmspace *vmspace;
 };
@@ -23,6 +24,7 @@ void
 proc_lock(struct proc *p)
 {
 	mutex_lock(&p->lock);
+	p->lock_count++;
 }
 
 void
@@ -93,6 +95,12 @@ model_proc_set_limit(struct proc *p, enum vm_limit which, uint64_t bytes)
 	proc_lock(p);
 	p->limit[which] = bytes;
 	proc_unlock(p);
+}
+
+uint64_t
+model_proc_lock_count(struct proc *p)
+{
+	return p->lock_count;
 }
 
 const char *
