@@ -20,6 +20,7 @@
 struct watch {
 	uint64_t frame; /* bytes */
 	uint64_t floor; /* lowest address a frame may reach */
+	uint64_t size;	/* bytes of the stack that are mapped */
 	uint64_t frames, growths;
 	bool overflow;
 };
@@ -43,17 +44,17 @@ print_growth(uint64_t addr, uint64_t before, uint64_t after, uint64_t top)
 	       before / KIB, after / KIB, top - after);
 }
 
+/* Has the touch of addr changed the stack? */
 static void
-touch_and_tell(struct watch *w, volatile char *lowest)
+tell_growth(struct watch *w, uint64_t addr)
 {
-	struct proc_info before, after;
+	struct proc_info now;
 
-	stack_now(&before);
-	*lowest = 1;
-	stack_now(&after);
-	if (after.stack_size != before.stack_size) {
+	stack_now(&now);
+	if (now.stack_size != w->size) {
 		w->growths++;
-		print_growth(ADDR(lowest), before.stack_size, after.stack_size, after.stack_top);
+		print_growth(addr, w->size, now.stack_size, now.stack_top);
+		w->size = now.stack_size;
 	}
 }
 
@@ -63,8 +64,9 @@ descend(struct watch *w)
 {
 	volatile char *frame = __builtin_alloca(w->frame);
 
+	*frame = 1; /* before any call, which would touch what lies below */
 	w->frames++;
-	touch_and_tell(w, frame);
+	tell_growth(w, ADDR(frame));
 	if (w->overflow || ADDR(frame) - w->floor > w->frame + MARGIN) {
 		descend(w);
 	}
@@ -118,6 +120,7 @@ main(int argc, char **argv)
 	}
 	stack_now(&info);
 	w.floor = find_floor(&info);
+	w.size = info.stack_size;
 	if (w.overflow || ADDR(&w) - w.floor > w.frame + MARGIN) {
 		descend(&w);
 	}

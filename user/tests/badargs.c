@@ -338,6 +338,9 @@ bad_pointers_of(const struct call *call, size_t i)
 		uint64_t page = call->kinds[i] == 's' ? strings : buffer;
 
 		expect_error(call, i, page + PAGE_SIZE - 1, -EFAULT);
+	}
+	if (straddles(call) && call->kinds[i] != 's') {
+		/* The last byte is the program's: the end of its last string. */
 		expect_error(call, i, USER_END - 1, -EFAULT);
 	}
 }
