@@ -76,6 +76,16 @@ model_proc_create(void)
 	return model_proc_adopt(vm);
 }
 
+struct proc *
+model_proc_fork(struct proc *p)
+{
+	struct vmspace *vm = vmspace_fork(p->vmspace);
+
+	if (vm == NULL)
+		model_die("a fork failed");
+	return model_proc_adopt(vm);
+}
+
 void
 model_proc_destroy(struct proc *p)
 {

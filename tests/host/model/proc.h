@@ -13,9 +13,11 @@
 
 /* model_proc_create: a process with an empty address space from MODEL_USER_MIN to MODEL_USER_MAX,
  * no limits.  model_proc_adopt: one that takes over the caller's reference on vm (a forked space).
- * model_proc_destroy: the reverse. */
+ * model_proc_fork: a child, by vmspace_fork(), which must succeed.  model_proc_destroy: the reverse
+ * of each. */
 struct proc *model_proc_create(void);
 struct proc *model_proc_adopt(struct vmspace *vm);
+struct proc *model_proc_fork(struct proc *p);
 void model_proc_destroy(struct proc *p);
 
 vm_map_t model_proc_map(struct proc *p);

@@ -48,6 +48,29 @@ space_entry(vm_map_t map, vm_offset_t va)
 	return found ? e : NULL;
 }
 
+unsigned
+space_chain(vm_map_t map, vm_offset_t va)
+{
+	const struct vm_object *object;
+	vm_map_entry_t e;
+	unsigned n = 0;
+
+	vm_map_lock_read(map);
+	assert_true(vm_map_lookup_entry(map, va, &e));
+	for (object = e->object; object != NULL; object = object->backing)
+		n++;
+	vm_map_unlock_read(map);
+	return n;
+}
+
+struct vm_page *
+space_mapped(vm_map_t map, vm_offset_t va)
+{
+	struct pmap_mapping m;
+
+	return pmap_query(vm_map_pmap(map), va, &m) ? m.page : NULL;
+}
+
 void
 space_check_entry(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t prot, vm_prot_t max,
 		  const char *file, int line)

@@ -8,6 +8,7 @@
 
 struct proc;
 struct vm_object;
+struct vm_page;
 
 /* space_insert: vm_map_insert under the map's lock.  space_map: anonymous memory at start, which
  * must succeed. */
@@ -22,6 +23,12 @@ void space_map_object(vm_map_t map, struct vm_object *object, vm_offset_t start,
 
 /* space_entry: the entry that contains va, NULL if none does.  Takes the lock. */
 vm_map_entry_t space_entry(vm_map_t map, vm_offset_t va);
+
+/* space_chain: how many objects stand one behind the other at va; 0: none yet. */
+unsigned space_chain(vm_map_t map, vm_offset_t va);
+
+/* space_mapped: the page that the page tables have at va; NULL: none. */
+struct vm_page *space_mapped(vm_map_t map, vm_offset_t va);
 
 /* check_entry: exactly [start, end) is one entry with these rights.  check_rights: all of
  * [start, end), by any number of entries, has them.  check_hole: nothing of it is mapped. */
