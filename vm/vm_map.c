@@ -71,19 +71,14 @@ vm_map_init_system(vm_map_t map, pmap_t pmap, vm_offset_t min, vm_offset_t max)
 void
 vm_map_fini(vm_map_t map)
 {
-	vm_map_entry_t e;
-
 	ASSERT(map->nentries == 0 && map->size == 0, "map %p: %u entries, size %#zx", map,
 	       map->nentries, map->size);
 	ASSERT(map->busy == 0, "map %p busy %u", map, map->busy);
 	/* Whoever found the map just before its last reference went may still hold the lock. */
 	vm_map_lock(map);
 	vm_map_unlock(map);
-	while ((e = map->spare) != NULL) {
-		map->spare = e->next;
-		map->nspare = 0;
-		vm_map_entry_dispose(map, e);
-	}
+	while (map->spare != NULL)
+		vm_map_entry_dispose(map, vm_map_entry_create(map));
 }
 
 vm_map_t

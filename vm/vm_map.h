@@ -242,7 +242,7 @@ kern_return_t vm_map_fixed(vm_map_t map, struct vm_object *object, vm_ooffset_t 
 kern_return_t vm_map_delete(vm_map_t map, vm_offset_t start, vm_offset_t end);
 kern_return_t vm_map_remove(vm_map_t map, vm_offset_t start, vm_offset_t end);
 void vm_map_simplify_entry(vm_map_t map, vm_map_entry_t entry);
-/* vm_map_entry_count: entries alive in all maps, spares included, for leak tests. */
+/* vm_map_entry_count: entries in all maps, spares not counted, for leak tests. */
 uint64_t vm_map_entry_count(void);
 
 /* ---- vm_map_protect.c ---- */

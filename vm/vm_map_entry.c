@@ -22,6 +22,7 @@
 #include "vm/vm_zone.h"
 
 static struct vm_zone entry_zone;
+static uint64_t spares; /* (a) in all maps */
 
 void
 vm_map_entry_startup(void)
@@ -32,7 +33,7 @@ vm_map_entry_startup(void)
 uint64_t
 vm_map_entry_count(void)
 {
-	return vm_zone_in_use(&entry_zone);
+	return vm_zone_in_use(&entry_zone) - __atomic_load_n(&spares, __ATOMIC_RELAXED);
 }
 
 bool
@@ -47,6 +48,7 @@ vm_map_reserve(vm_map_t map, unsigned n)
 		e->next = map->spare;
 		map->spare = e;
 		map->nspare++;
+		__atomic_fetch_add(&spares, 1, __ATOMIC_RELAXED);
 	}
 	return true;
 }
@@ -59,6 +61,7 @@ vm_map_entry_create(vm_map_t map)
 	if (e != NULL) {
 		map->spare = e->next;
 		map->nspare--;
+		__atomic_fetch_sub(&spares, 1, __ATOMIC_RELAXED);
 	} else {
 		e = vm_zone_alloc(&entry_zone, 0);
 	}
