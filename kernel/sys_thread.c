@@ -206,7 +206,7 @@ sys_thread_get(const struct trapframe *tf)
 
 	if (error != 0)
 		return -error;
-	error = thread_with_stopped(ut, which == THREAD_REGS ? get_regs : get_fpu, buffer);
+	error = thread_look(ut, which == THREAD_REGS ? get_regs : get_fpu, buffer);
 	if (error == 0 && !copyout(buffer, (void *)ARG2(tf), state_size(which)))
 		error = EFAULT;
 	close_state(which, ut, buffer);
@@ -224,7 +224,7 @@ sys_thread_set(const struct trapframe *tf)
 	if (error != 0)
 		return -error;
 	if (copyin((const void *)ARG2(tf), buffer, state_size(which)))
-		error = thread_with_stopped(ut, which == THREAD_REGS ? set_regs : set_fpu, buffer);
+		error = thread_change(ut, which == THREAD_REGS ? set_regs : set_fpu, buffer);
 	else
 		error = EFAULT;
 	close_state(which, ut, buffer);

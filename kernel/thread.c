@@ -7,12 +7,14 @@
  *
  * Stopping.  thread.stop_pending, which entry.S looks at on each way back to user mode, is a wish;
  * `stopped` says that it came true.  Both change under thread_lock, and a stopped thread needs that
- * lock to go on, so whoever holds it may look at the registers of a stopped thread.
+ * lock to go on, so whoever holds it may look at the registers of a stopped thread.  A thread that
+ * sleeps inside a call while the wish stands counts as stopped too: it runs no user code.
  */
 #include <pagoda/errno.h>
 #include <machine/cpu.h>
 #include <machine/fpu.h>
 #include <machine/trapframe.h>
+#include "kernel/base/clock.h"
 #include "kernel/base/panic.h"
 #include "kernel/base/sleepq.h"
 #include "kernel/base/spinlock.h"
@@ -24,13 +26,12 @@
 #include "vm/vm_malloc.h"
 #include "vm/vm_zone.h"
 
+#define STOP_POLL_NS NS_PER_MS
+
 static struct spinlock thread_lock = SPINLOCK_INITIALIZER("threads", LOCK_RANK_PROC_LIST);
 static struct vm_zone thread_zone;
 static uint64_t last_id; /* (a) */
 static uint64_t count;	 /* (a) user threads */
-
-/* Who waits in thread_stop() sleeps here, also for being asked to stop himself. */
-static const char stop_channel;
 
 static uint64_t thread_object_id(const struct kobject *o);
 static void thread_object_destroy(struct kobject *o);
@@ -171,7 +172,7 @@ thread_create(struct proc *p, const struct thread_regs *regs, bool stopped, stru
 		return ENOMEM;
 	error = prepare_user(ut, p, regs);
 	if (error == 0) {
-		ut->thread.stop_pending = stopped;
+		ut->stopped = ut->thread.stop_pending = stopped;
 		error = proc_thread_add(ut);
 	}
 	if (error != 0) {
@@ -260,7 +261,7 @@ thread_exit(void)
 	assert_may_fault("the end of a thread");
 	spinlock_lock(&thread_lock);
 	ut->leaving = true;
-	sleepq_wake_all(&stop_channel);
+	sleepq_wake_all(&ut->stopped);
 	spinlock_unlock(&thread_lock);
 	if (t->proc != NULL) {
 		leave_space(t);
@@ -300,34 +301,34 @@ thread_wait(struct uthread *ut, uint64_t deadline)
 
 /* ---- Stop and resume ---- */
 
-/* stop_state: EAGAIN: wait for it; else the result of thread_stop.  thread_lock held. */
-static int
-stop_state(const struct uthread *ut)
+/* is_stopped: will ut run no user code until it is resumed?  thread_lock held. */
+static bool
+is_stopped(const struct uthread *ut)
 {
-	if (ut->leaving)
-		return ESRCH;
-	if (ut->stopped)
-		return 0;
-	return curthread()->stop_pending ? EINTR : EAGAIN;
+	return ut->stopped || (ut->thread.stop_pending && sleepq_waits_killably(&ut->thread));
 }
 
 int
 thread_stop(struct uthread *ut)
 {
-	int error;
+	enum sleepq_result result = SLEEPQ_WOKEN;
+	int error = 0;
 
 	spinlock_lock(&thread_lock);
-	while ((error = stop_state(ut)) == EAGAIN) {
-		if (!ut->thread.stop_pending) {
-			ut->thread.stop_pending = true;
-			sleepq_wake_all(&stop_channel);
-		}
-		sleepq_prepare(&stop_channel, "stop");
+	for (;;) {
+		ut->thread.stop_pending = true;
+		if (ut->leaving || is_stopped(ut) || result == SLEEPQ_KILLED)
+			break;
+		/* Who falls asleep inside a call tells nobody: look again after a while. */
+		sleepq_prepare(&ut->stopped, "stop");
 		spinlock_unlock(&thread_lock);
-		if (sleepq_wait(SLEEPQ_FOREVER, SLEEPQ_KILLABLE) == SLEEPQ_KILLED)
-			return EINTR;
+		result = sleepq_wait(clock_now() + STOP_POLL_NS, SLEEPQ_KILLABLE);
 		spinlock_lock(&thread_lock);
 	}
+	if (ut->leaving)
+		error = ESRCH;
+	else if (!is_stopped(ut))
+		error = EINTR;
 	spinlock_unlock(&thread_lock);
 	return error;
 }
@@ -350,7 +351,7 @@ thread_stop_here(void)
 	spinlock_lock(&thread_lock);
 	while (ut->thread.stop_pending && !ut->thread.killed) {
 		ut->stopped = true;
-		sleepq_wake_all(&stop_channel);
+		sleepq_wake_all(&ut->stopped);
 		sleepq_prepare(&ut->stopped, "stopped");
 		spinlock_unlock(&thread_lock);
 		sleepq_wait(SLEEPQ_FOREVER, SLEEPQ_KILLABLE);
@@ -361,7 +362,19 @@ thread_stop_here(void)
 }
 
 int
-thread_with_stopped(struct uthread *ut, thread_fn *fn, void *arg)
+thread_look(struct uthread *ut, thread_fn *fn, void *arg)
+{
+	int error = EBUSY;
+
+	spinlock_lock(&thread_lock);
+	if (is_stopped(ut))
+		error = fn(ut, arg);
+	spinlock_unlock(&thread_lock);
+	return error;
+}
+
+int
+thread_change(struct uthread *ut, thread_fn *fn, void *arg)
 {
 	int error = EBUSY;
 

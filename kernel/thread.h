@@ -67,8 +67,9 @@ void thread_kill(struct uthread *ut);
 int thread_wait(struct uthread *ut, uint64_t deadline);
 
 /*
- * thread_stop: have ut stop at its next return to user mode, and wait until it has.  0; ESRCH: it
- * ends; EINTR: the caller is killed or to be stopped itself.  Not for the caller's own thread.
+ * thread_stop: have ut stop at its next return to user mode, and wait until it has, or until it waits
+ * for something inside a call: there it stays, and the call's result comes when it is resumed.
+ * 0; ESRCH: it ends; EINTR: the caller is killed.  Not for the caller's own thread.
  * thread_resume: undo it; nothing happens if it is not stopped.
  */
 int thread_stop(struct uthread *ut);
@@ -88,10 +89,14 @@ bool thread_regs_valid(const struct thread_regs *regs);
 void thread_regs_load(struct uthread *ut, const struct thread_regs *regs);
 void thread_regs_store(const struct uthread *ut, struct thread_regs *regs);
 
-/* What thread_with_stopped calls; no sleep, spinlock held. */
+/*
+ * thread_look: call fn(ut, arg), if ut is stopped, also if it waits inside a call.
+ * thread_change: likewise, but only if it has stopped on its way to user mode: its state is what it
+ * will go on with.
+ * ut stays so meanwhile.  The result of fn, which may not sleep, or EBUSY.
+ */
 typedef int thread_fn(struct uthread *ut, void *arg);
-/* thread_with_stopped: call fn(ut, arg), if ut is stopped, and keep it so meanwhile.  Its result, or
- * EBUSY. */
-int thread_with_stopped(struct uthread *ut, thread_fn *fn, void *arg);
+int thread_look(struct uthread *ut, thread_fn *fn, void *arg);
+int thread_change(struct uthread *ut, thread_fn *fn, void *arg);
 
 #endif

@@ -286,6 +286,12 @@ sleepq_next_deadline(void)
 	return deadline;
 }
 
+bool
+sleepq_waits_killably(const struct thread *t)
+{
+	return __atomic_load_n(&t->wait_state, __ATOMIC_SEQ_CST) == WAIT_SLEEPING_KILLABLE;
+}
+
 void
 sleepq_interrupt(struct thread *t)
 {

@@ -18,6 +18,7 @@
 #ifndef KERNEL_BASE_SLEEPQ_H
 #define KERNEL_BASE_SLEEPQ_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct thread;
@@ -54,6 +55,9 @@ void sleepq_expire(uint64_t now);
 
 /* sleepq_next_deadline: when the next timed wait ends, SLEEPQ_FOREVER if there is none. */
 uint64_t sleepq_next_deadline(void);
+
+/* sleepq_waits_killably: does t sleep now, in a wait that its death would end? */
+bool sleepq_waits_killably(const struct thread *t);
 
 /* sleepq_interrupt: end t's wait if it is a killable one (its killed flag is set already). */
 void sleepq_interrupt(struct thread *t);
