@@ -76,8 +76,8 @@ struct boot_info {
 };
 
 /*
- * boot_info_init: read what the loader with this magic number left at info_phys; boot_options_init()
- * is done with its command line.  Boot only, while the early page tables stand.  A loader that is
+ * boot_info_init: read what the loader with this magic number left at info_phys; boot_option()
+ * works from then on.  Boot only, while the early page tables stand.  A loader that is
  * not known or tells nonsense ends in boot_fail().
  */
 const struct boot_info *boot_info_init(uint32_t magic, uint32_t info_phys);

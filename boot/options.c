@@ -6,9 +6,9 @@
  *
  * Double quotes keep blanks in an option, a backslash keeps the character behind it as it is; both
  * go away.  GRUB moves the quotes around a value to around the whole option, so they may stand
- * anywhere.  For what no boot loader shall touch there is a third way: "%" and two hexadecimal digits
- * stand for one byte, and a "%" without them for nothing, so that a lone "%" is an empty word.  What
- * follows the word "--" belongs to the program that run= names.
+ * anywhere.  For what no boot loader shall touch there is a third way: "%" and two hexadecimal
+ * digits stand for one byte, and a "%" without them for nothing, so that a lone "%" is an empty
+ * word.  What follows the word "--" belongs to the program that run= names.
  */
 #include "boot/boot_info.h"
 #include "boot/parse.h"

@@ -48,7 +48,7 @@ void boot_set_text(struct boot_info *bi, uint64_t address, uint32_t pitch, uint3
 /* boot_copy_string: copy at most max bytes of src, always terminated, to dst. */
 void boot_copy_string(char *dst, size_t size, const char *src, size_t max);
 
-/* boot_set_rsdp: take a copy of ACPI's root pointer if its checksum is right; max readable bytes. */
+/* boot_set_rsdp: copy ACPI's root pointer if its checksum is right; max bytes can be read. */
 bool boot_set_rsdp(struct boot_info *bi, const void *rsdp, size_t max);
 
 /* boot_find_rsdp: look for the root pointer where a BIOS leaves it. */

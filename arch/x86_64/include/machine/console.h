@@ -13,8 +13,8 @@ struct boot_info;
  * pmap_bootstrap. */
 void display_init(const struct boot_info *bi);
 
-/* display_init_early: the same while the page tables of boot/ still stand, for a machine that is not
- * going to get any further. */
+/* display_init_early: the same while the page tables of boot/ still stand, for a machine that
+ * will not get any further. */
 void display_init_early(const struct boot_display *d);
 
 #define CONSOLE_READ_KILLED (-1l)

@@ -2,9 +2,9 @@
 /*
  * How the machine is brought up, in two steps around memory management:
  *
- *	boot_start (start.c)		serial console, segments, traps, loader's information, features
+ *	boot_start (start.c)		serial console, segments, traps, boot information
  *	  kmain (kernel/main.c)		physical memory, page tables, heap
- *	    machine_init_devices	what needs mappings: screen, ACPI, interrupt controllers, clock
+ *	    machine_init_devices	what needs mappings: screen, ACPI, APICs, clock
  */
 #ifndef MACHINE_START_H
 #define MACHINE_START_H
@@ -24,8 +24,8 @@ extern struct boot_stack {
 extern struct thread thread0;
 
 /*
- * machine_init_devices: screen, ACPI tables, APICs, timer, serial input.  Boot processor, interrupts
- * off, after pmap_bootstrap.  Interrupts may be enabled afterwards, once sched_init has run.
+ * machine_init_devices: screen, ACPI tables, APICs, timer, serial input.  Boot processor,
+ * interrupts off, after pmap_bootstrap.  Interrupts may be enabled afterwards, once sched_init has run.
  */
 void machine_init_devices(const struct boot_info *bi);
 
