@@ -120,12 +120,14 @@ fault_copy_up(struct fault *f, struct vm_page *m)
 	return kr;
 }
 
-/* fault_wants_copy: must a page of a backing object be copied up? */
+/*
+ * fault_wants_copy: must a page of a backing object be copied up?  A wired page always is, even if it
+ * is only read: a page behind the top object changes hands when a sharer of it writes.
+ */
 static bool
 fault_wants_copy(const struct fault *f)
 {
-	return (f->type & (VM_PROT_WRITE | VM_PROT_COPY)) ||
-	       (f->wired && (f->prot & VM_PROT_WRITE));
+	return (f->type & (VM_PROT_WRITE | VM_PROT_COPY)) || f->wired;
 }
 
 /*

@@ -384,6 +384,7 @@ static void
 unwire_apply(const struct wiring *w)
 {
 	vm_map_entry_t e = wiring_first(w);
+	bool wakeup = false;
 
 	for (; e != &w->map->header && e->start < w->end; e = e->next) {
 		if (e->wired_count == 0)
@@ -391,8 +392,13 @@ unwire_apply(const struct wiring *w)
 		vm_map_clip_start(w->map, e, w->start);
 		vm_map_clip_end(w->map, e, w->end);
 		unwire_entry(w, e);
+		/* A deletion waits for the system's wirings to go. */
+		wakeup |= (e->eflags & VM_ENTRY_NEEDS_WAKEUP) != 0;
+		e->eflags &= ~VM_ENTRY_NEEDS_WAKEUP;
 	}
 	vm_map_simplify_range(w->map, w->start, w->end);
+	if (wakeup)
+		vm_map_wakeup(w->map);
 }
 
 /*
@@ -473,9 +479,9 @@ vm_map_copy_object(vm_map_t map, vm_map_entry_t e)
 	return dst;
 }
 
-/* map_wired_copy: e's pages, all resident in its new object, are wired and mapped. */
+/* wire_own_pages: the pages of e's fresh object take over its wiring. */
 static void
-map_wired_copy(vm_map_t map, vm_map_entry_t e)
+wire_own_pages(vm_map_entry_t e)
 {
 	struct vm_page *m;
 
@@ -484,9 +490,6 @@ map_wired_copy(vm_map_t map, vm_map_entry_t e)
 		if (m == NULL)
 			continue;
 		vm_page_wire(m);
-		/* What stays unmapped, for want of rights or of a table, the next fault maps. */
-		if (e->protection != VM_PROT_NONE)
-			(void)pmap_enter(map->pmap, va, m, e->protection, PMAP_ENTER_WIRED);
 		rwlock_write_unlock(&m->object->lock);
 	}
 }
@@ -497,7 +500,8 @@ vm_map_copy_wired_pages(vm_map_t map, vm_map_entry_t e)
 	struct vm_object *new;
 	vm_map_entry_t carrier;
 
-	if (!(e->eflags & VM_ENTRY_NEEDS_COPY) && e->object->backing == NULL)
+	/* Wiring has copied every page up, so what needs no copy as a whole has its pages. */
+	if (!(e->eflags & VM_ENTRY_NEEDS_COPY))
 		return KERN_SUCCESS;
 	carrier = vm_map_entry_create(map);
 	if (carrier == NULL)
@@ -514,7 +518,8 @@ vm_map_copy_wired_pages(vm_map_t map, vm_map_entry_t e)
 	map->dead = carrier;
 	e->object = new;
 	e->eflags &= ~VM_ENTRY_NEEDS_COPY;
-	map_wired_copy(map, e);
+	wire_own_pages(e);
+	vm_map_enter_wired(map, e);
 	return KERN_SUCCESS;
 }
 
@@ -522,18 +527,18 @@ void
 vm_map_enter_wired(vm_map_t map, vm_map_entry_t e)
 {
 	struct vm_page *m;
-	vm_prot_t prot;
+	vm_prot_t prot = e->protection;
 
+	if (e->eflags & VM_ENTRY_NEEDS_COPY)
+		prot &= ~VM_PROT_WRITE;
+	if (prot == VM_PROT_NONE)
+		return;
 	for (vm_offset_t va = e->start; va < e->end; va += PAGE_SIZE) {
 		m = find_page(e, va);
 		if (m == NULL)
 			continue;
-		prot = e->protection;
-		if ((e->eflags & VM_ENTRY_NEEDS_COPY) || m->object != e->object)
-			prot &= ~VM_PROT_WRITE;
 		/* What stays unmapped, for want of a table, the next fault maps. */
-		if (prot != VM_PROT_NONE)
-			(void)pmap_enter(map->pmap, va, m, prot, PMAP_ENTER_WIRED);
+		(void)pmap_enter(map->pmap, va, m, prot, PMAP_ENTER_WIRED);
 		rwlock_write_unlock(&m->object->lock);
 	}
 }
