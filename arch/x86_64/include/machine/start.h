@@ -25,7 +25,8 @@ extern struct thread thread0;
 
 /*
  * machine_init_devices: screen, ACPI tables, APICs, timer, serial input.  Boot processor,
- * interrupts off, after pmap_bootstrap.  Interrupts may be enabled afterwards, once sched_init has run.
+ * interrupts off, after pmap_bootstrap.  Interrupts may be enabled afterwards, once sched_init has
+ * run.
  */
 void machine_init_devices(const struct boot_info *bi);
 
