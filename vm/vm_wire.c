@@ -163,17 +163,19 @@ wire_mark(const struct wiring *w)
 	bool fault = false;
 	vm_map_entry_t e = wiring_first(w);
 
-	if (!(e->eflags & VM_ENTRY_STACK_GAP))
+	if (!(e->eflags & VM_ENTRY_GUARD))
 		vm_map_clip_start(w->map, e, w->start);
 	for (; e != &w->map->header && e->start < w->end; e = e->next) {
 		bool skip = !wirable(w, e);
 
-		if (!(e->eflags & VM_ENTRY_STACK_GAP))
-			vm_map_clip_end(w->map, e, w->end);
+		/* There is nothing to wire in a guard, and a stack's gap must be free to shrink. */
+		if (e->eflags & VM_ENTRY_GUARD)
+			continue;
+		vm_map_clip_end(w->map, e, w->end);
 		if ((w->flags & VM_MAP_WIRE_USER) && (e->eflags & VM_ENTRY_USER_WIRED))
 			skip = true;
 		e->eflags |= VM_ENTRY_IN_TRANSITION;
-		if (!(e->eflags & VM_ENTRY_GUARD) && e->object == vm_submap_object)
+		if (e->object == vm_submap_object)
 			e->eflags |= VM_ENTRY_TOUCHED;
 		e->wiring_thread = curthread();
 		if (skip) {
@@ -247,6 +249,9 @@ wire_finish(const struct wiring *w, kern_return_t kr, vm_offset_t failed)
 	vm_map_entry_t e;
 
 	for (e = wiring_first(w); e != &w->map->header && e->start < w->end; e = e->next) {
+		/* Not what came meanwhile: into a hole, or by growth of a stack. */
+		if (e->wiring_thread != curthread())
+			continue;
 		if (!(e->eflags & VM_ENTRY_WIRE_SKIPPED)) {
 			if (kr != KERN_SUCCESS)
 				wire_undo(w, e, failed);
