@@ -347,6 +347,9 @@ lookup_entry_rights(vm_map_t map, struct lookup *l)
 	}
 	if (e->object == NULL && !(e->eflags & VM_ENTRY_NOFAULT))
 		l->need = NEED_OBJECT;
+	/* Another thread wires it: vm_fault waits for that, and looks again. */
+	if ((e->eflags & VM_ENTRY_IN_TRANSITION) && e->wiring_thread != curthread())
+		l->need = NEED_NOTHING;
 	return KERN_SUCCESS;
 }
 
@@ -383,7 +386,7 @@ lookup_mend(vm_map_t map, struct lookup *l)
 	if (vm_map_lock_upgrade(map) != 0)
 		return KERN_RESTART;
 	if (l->need == NEED_SHADOW)
-		kr = vm_map_entry_shadow(l->entry);
+		kr = vm_map_entry_shadow(map, l->entry);
 	else
 		kr = vm_map_entry_materialise(l->entry);
 	if (kr != KERN_SUCCESS) {

@@ -19,6 +19,7 @@
 #include "vm/vm_map.h"
 #include "vm/vm_map_impl.h"
 #include "vm/vm_object.h"
+#include "vm/vm_wire.h"
 #include "vm/vm_zone.h"
 
 static struct vm_zone entry_zone;
@@ -106,8 +107,21 @@ vm_map_entry_materialise(vm_map_entry_t e)
 	return KERN_SUCCESS;
 }
 
+/* shadow_object: a shadow before e's object; or, if e's pages are wired, copies of them at once. */
+static kern_return_t
+shadow_object(vm_map_t map, vm_map_entry_t e)
+{
+	vm_size_t length = e->end - e->start;
+
+	if (e->wired_count != 0 && !(e->eflags & VM_ENTRY_IN_TRANSITION))
+		return vm_map_copy_wired_pages(map, e);
+	if (e->eflags & VM_ENTRY_GROWS_DOWN)
+		return vm_object_shadow_at(&e->object, e->offset + length);
+	return vm_object_shadow(&e->object, &e->offset, length);
+}
+
 kern_return_t
-vm_map_entry_shadow(vm_map_entry_t e)
+vm_map_entry_shadow(vm_map_t map, vm_map_entry_t e)
 {
 	vm_size_t length = e->end - e->start;
 	bool charge = !(e->eflags & VM_ENTRY_CHARGED);
@@ -117,10 +131,7 @@ vm_map_entry_shadow(vm_map_entry_t e)
 		return vm_map_entry_materialise(e);
 	if (charge && !vm_charge(length))
 		return KERN_RESOURCE_SHORTAGE;
-	if (e->eflags & VM_ENTRY_GROWS_DOWN)
-		kr = vm_object_shadow_at(&e->object, e->offset + length);
-	else
-		kr = vm_object_shadow(&e->object, &e->offset, length);
+	kr = shadow_object(map, e);
 	if (kr != KERN_SUCCESS) {
 		if (charge)
 			vm_uncharge(length);
@@ -372,6 +383,30 @@ must_wait(vm_map_t map, const struct vm_map_entry *e)
 	       (!(map->flags & VM_MAP_SYSTEM) && system != 0);
 }
 
+/* wait_deletable: wait until nothing of [start, end) must be waited for.  Map write-locked, and so on
+ * return in either case. */
+static kern_return_t
+wait_deletable(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_map_entry_t e;
+
+	if (!vm_map_lookup_entry(map, start, &e))
+		e = e->next;
+	while (e != &map->header && e->start < end) {
+		if (!must_wait(map, e)) {
+			e = e->next;
+			continue;
+		}
+		if (vm_map_entry_wait(map, e, "mapdel") != KERN_SUCCESS) {
+			vm_map_lock(map);
+			return KERN_ABORTED;
+		}
+		if (!vm_map_lookup_entry(map, start, &e))
+			e = e->next;
+	}
+	return KERN_SUCCESS;
+}
+
 /* needs_clip: does the range cut an entry in two? */
 static bool
 needs_clip(vm_map_t map, vm_offset_t start, vm_offset_t end)
@@ -386,10 +421,12 @@ needs_clip(vm_map_t map, vm_offset_t start, vm_offset_t end)
 /*
  * vm_map_delete: unmap [start, end).  Holes are fine.
  *
- * Locks:   map write-locked; may be dropped and retaken while an entry is being wired
+ * Locks:   map write-locked; dropped and retaken only while an entry is being wired or is wired by
+ *          the system, and before anything is deleted: the deletion is one critical section
  * Returns: KERN_SUCCESS
- *          KERN_RESOURCE_SHORTAGE   an entry had to be cut and there is no memory; nothing changed
+ *          KERN_RESOURCE_SHORTAGE   an entry had to be cut and there is no memory
  *          KERN_ABORTED             the thread was killed while it waited; map locked all the same
+ *          On failure nothing has changed.
  * Source:  contracts 1.8, DEL-01 to DEL-06
  */
 kern_return_t
@@ -401,23 +438,14 @@ vm_map_delete(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	ASSERT(page_aligned(start | end), "%#lx-%#lx", start, end);
 	if (start >= end)
 		return KERN_SUCCESS;
+	if (wait_deletable(map, start, end) != KERN_SUCCESS)
+		return KERN_ABORTED;
 	if (needs_clip(map, start, end) && !vm_map_reserve(map, 2))
 		return KERN_RESOURCE_SHORTAGE;
 
 	if (!vm_map_lookup_entry(map, start, &e))
 		e = e->next;
 	while (e != &map->header && e->start < end) {
-		if (must_wait(map, e)) {
-			if (vm_map_entry_wait(map, e, "mapdel") != KERN_SUCCESS) {
-				vm_map_lock(map);
-				return KERN_ABORTED;
-			}
-			if (!vm_map_reserve(map, 2))
-				return KERN_RESOURCE_SHORTAGE;
-			if (!vm_map_lookup_entry(map, start, &e))
-				e = e->next;
-			continue;
-		}
 		vm_map_clip_start(map, e, start);
 		vm_map_clip_end(map, e, end);
 		next = e->next;

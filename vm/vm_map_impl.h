@@ -68,8 +68,8 @@ kern_return_t vm_map_wait_range(vm_map_t map, vm_offset_t start, vm_offset_t end
 /* vm_map_entry_materialise: give e, whose object is NULL, its anonymous object.
  * KERN_RESOURCE_SHORTAGE: nothing changed. */
 kern_return_t vm_map_entry_materialise(vm_map_entry_t e);
-/* vm_map_entry_shadow: e NEEDS_COPY: make its shadow object and clear the flag. */
-kern_return_t vm_map_entry_shadow(vm_map_entry_t e);
+/* vm_map_entry_shadow: e NEEDS_COPY: give it a view of its own, charged, and clear the flag. */
+kern_return_t vm_map_entry_shadow(vm_map_t map, vm_map_entry_t e);
 /* vm_map_entry_chargeable: is a private entry with these properties charged? */
 bool vm_map_chargeable(uint32_t eflags, const struct vm_object *object, vm_prot_t prot);
 

@@ -259,27 +259,53 @@ vm_map_findspace(vm_map_t map, vm_offset_t start, vm_size_t length)
 	return vm_map_max(map) - length + 1;
 }
 
-/* choose_place: what find_space asks for, below max_addr (0: no bound). */
+/* beyond: would length bytes at addr end above max_addr (0: no bound)? */
+static bool
+beyond(vm_offset_t addr, vm_size_t length, vm_offset_t max_addr)
+{
+	return max_addr != 0 && (length > max_addr || addr > max_addr - length);
+}
+
+/* place_aligned: first fit at or above *addr, aligned and not beyond max_addr. */
+static bool
+place_aligned(vm_map_t map, vm_offset_t *addr, vm_size_t length, vm_offset_t max_addr,
+	      vm_size_t align)
+{
+	vm_offset_t place;
+
+	if (!vm_map_findspace_aligned(map, *addr, length, align, &place) ||
+	    beyond(place, length, max_addr))
+		return false;
+	*addr = place;
+	return true;
+}
+
+/* choose_place: what find_space asks for. */
 static kern_return_t
 choose_place(vm_map_t map, vm_offset_t *addr, vm_size_t length, vm_offset_t max_addr,
 	     int find_space)
 {
 	vm_size_t align = PAGE_SIZE;
-	bool found = false;
 
-	if (find_space == VMFS_OPTIMAL_SPACE && length >= SUPERPAGE_SIZE)
-		found = vm_map_findspace_aligned(map, *addr, length, SUPERPAGE_SIZE, addr);
-	else if (find_space == VMFS_SUPER_SPACE)
+	if (find_space == VMFS_OPTIMAL_SPACE && length >= SUPERPAGE_SIZE &&
+	    place_aligned(map, addr, length, max_addr, SUPERPAGE_SIZE))
+		return KERN_SUCCESS;
+	if (find_space == VMFS_SUPER_SPACE)
 		align = SUPERPAGE_SIZE;
 	else if (find_space > VMFS_SUPER_SPACE)
 		align = (vm_size_t)1 << (find_space >> 8);
 	if (align < PAGE_SIZE)
 		align = PAGE_SIZE;
-	if (!found)
-		found = vm_map_findspace_aligned(map, *addr, length, align, addr);
-	if (!found || (max_addr != 0 && (length > max_addr || *addr > max_addr - length)))
-		return KERN_NO_SPACE;
-	return KERN_SUCCESS;
+	return place_aligned(map, addr, length, max_addr, align) ? KERN_SUCCESS : KERN_NO_SPACE;
+}
+
+/* check_place: what can be said of a place that the caller has chosen without looking at the map. */
+static kern_return_t
+check_place(vm_offset_t addr, vm_size_t length, vm_offset_t max_addr)
+{
+	if (addr + length < addr)
+		return KERN_INVALID_ADDRESS;
+	return beyond(addr, length, max_addr) ? KERN_NO_SPACE : KERN_SUCCESS;
 }
 
 /*
@@ -340,13 +366,16 @@ vm_map_find(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_offs
 	struct proc *p;
 	kern_return_t kr = KERN_SUCCESS;
 
-	if (find_space == VMFS_NO_SPACE && (cow & MAP_REMAP))
-		return vm_map_fixed(map, object, offset, *addr, length, prot, max, cow);
+	if (find_space == VMFS_NO_SPACE) {
+		kr = check_place(*addr, length, max_addr);
+		if (kr != KERN_SUCCESS)
+			return kr;
+		if (cow & MAP_REMAP)
+			return vm_map_fixed(map, object, offset, *addr, length, prot, max, cow);
+	}
 	p = lock_for_insert(map, cow);
 	if (find_space != VMFS_NO_SPACE)
 		kr = choose_place(map, addr, length, max_addr, find_space);
-	else if (*addr + length < *addr)
-		kr = KERN_INVALID_ADDRESS;
 	if (kr == KERN_SUCCESS)
 		kr = insert_any(map, object, offset, *addr, length, prot, max, cow);
 	unlock_after_insert(map, p);

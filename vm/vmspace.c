@@ -124,14 +124,14 @@ fork_charge(vm_map_entry_t e)
 /* share_object: make the parent's object one that can be shared: it exists, is no copy to be, and is
  * charged for itself from now on. */
 static kern_return_t
-share_object(vm_map_entry_t old)
+share_object(vm_map_t old_map, vm_map_entry_t old)
 {
 	kern_return_t kr = KERN_SUCCESS;
 
 	if (old->object == NULL)
 		kr = vm_map_entry_materialise(old);
 	else if (old->eflags & VM_ENTRY_NEEDS_COPY)
-		kr = vm_map_entry_shadow(old);
+		kr = vm_map_entry_shadow(old_map, old);
 	if (kr != KERN_SUCCESS)
 		return kr;
 	rwlock_write(&old->object->lock);
@@ -146,9 +146,9 @@ share_object(vm_map_entry_t old)
 }
 
 static kern_return_t
-fork_share(vm_map_entry_t old, vm_map_entry_t e)
+fork_share(vm_map_t old_map, vm_map_entry_t old, vm_map_entry_t e)
 {
-	kern_return_t kr = share_object(old);
+	kern_return_t kr = share_object(old_map, old);
 
 	if (kr != KERN_SUCCESS)
 		return kr;
@@ -212,7 +212,7 @@ fork_contents(vm_map_t old_map, vm_map_entry_t old, vm_map_entry_t e)
 		return KERN_SUCCESS;
 	switch (old->inheritance) {
 	case VM_INHERIT_SHARE:
-		return fork_share(old, e);
+		return fork_share(old_map, old, e);
 	case VM_INHERIT_ZERO:
 		return fork_zero(e);
 	default:
