@@ -266,7 +266,7 @@ class Machine:
 
     def __init__(
         self, how="kernel", cmdline="", program=None, mem="128M", smp=None, timeout=60,
-        poison=None, kernel=None, archive=None, extra=(), sink=None, trace_faults=True,
+        poison=None, kernel=None, archive=None, extra=(), sink=None,
     ):  # fmt: skip
         self.kernel = kernel or os.path.join(build_dir(), "pagoda.elf")
         self.timeout = timeout
@@ -287,7 +287,6 @@ class Machine:
         self.serial, self.output, self.control = Channel(), Channel(sink=sink), Channel()
         self._log = Channel(kept=LOG_KEPT)
         self._errors = Channel()
-        self._events = "cpu_reset,guest_errors" + (",int" if trace_faults else "")
 
     def _arguments(self):
         """The whole command: QEMU under an outer time limit, with its channels."""
@@ -301,7 +300,7 @@ class Machine:
         ):
             command += ["-chardev", f"file,id={name},path={channel.path}"]
             command += ["-device", f"isa-debugcon,iobase={port:#x},chardev={name}"]
-        command += ["-d", self._events, "-D", self._log.path]
+        command += ["-d", "int,cpu_reset,guest_errors", "-D", self._log.path]
         return command + ["-qmp", f"unix:{self._directory}/qmp,server=on,wait=off"]
 
     def start(self):
@@ -433,7 +432,6 @@ def boot(**options):
     kernel, archive  other files than those of the build directory
     extra    more QEMU options
     sink     called with each piece of the test channel as it comes
-    trace_faults  let QEMU log every exception, so that a triple fault can be explained
     """
     with Machine(**options) as machine:
         return machine.wait()
