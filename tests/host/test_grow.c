@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * vm_map_growstack: where it grows, how far, and what it leaves alone.  Limits are in
- * test_grow_limits.c; threads, forks and changed attributes in test_grow_life.c.
+ * test_grow_limits.c, forks and changed attributes in test_grow_life.c, threads in test_grow_race.c.
  */
 #include "model/memory.h"
 #include "model/snapshot.h"
