@@ -57,7 +57,7 @@ LOG_KEPT = 1 << 20
 
 CMDLINE_MAX = 900  # of BOOT_CMDLINE_MAX in boot/boot_info.h, some for the options before it
 
-# Memory beyond this much is not poisoned: the file would cost more than it finds.
+# Larger machines are not poisoned: the file would cost more than it finds.
 POISON_BYTES = 512 << 20
 POISON = b"\xa5"
 
@@ -131,9 +131,8 @@ def poison_file(size):
     handle, new = tempfile.mkstemp(dir=os.path.dirname(path), prefix="poison.")
     with os.fdopen(handle, "wb") as f:
         block = POISON * (1 << 20)
-        for _ in range(min(size, POISON_BYTES) // len(block)):
+        for _ in range(size // len(block)):
             f.write(block)
-        f.truncate(size)
     os.rename(new, path)
     return path
 
@@ -266,7 +265,7 @@ class Machine:
 
     def __init__(
         self, how="kernel", cmdline="", program=None, mem="128M", smp=None, timeout=60,
-        poison=None, kernel=None, archive=None, extra=(), sink=None,
+        poison=None, kernel=None, archive=None, modules=True, extra=(), sink=None,
     ):  # fmt: skip
         self.kernel = kernel or os.path.join(build_dir(), "pagoda.elf")
         self.timeout = timeout
@@ -275,12 +274,14 @@ class Machine:
         self._process = None
         try:
             archive = archive or os.path.join(build_dir(), "archive.tar")
-            poison = is_debug_build() if poison is None else poison
+            if poison is None:
+                poison = is_debug_build() and memory_bytes(mem) <= POISON_BYTES
             self._command = [QEMU, *hardware_options(smp or default_smp(), mem, poison)]
-            self._command += image_options(
-                how, self._directory, self.kernel, archive, program, cmdline
-            )
-            self._command += extra
+            image = image_options(how, self._directory, self.kernel, archive, program, cmdline)
+            if not modules:
+                at = image.index("-initrd")
+                del image[at : at + 2]
+            self._command += [*image, *extra]
         except BaseException:
             shutil.rmtree(self._directory)
             raise
@@ -428,8 +429,9 @@ def boot(**options):
     program  a host ELF file, given to the kernel as a boot module named `run`
     mem, smp memory (128M), processors (PAGODA_SMP or 1)
     timeout  seconds
-    poison   fill memory with 0xa5 first (default: in debug builds)
+    poison   fill memory with 0xa5 first (default: in debug builds, up to 512 MiB)
     kernel, archive  other files than those of the build directory
+    modules  False: give the kernel none, not even the archive (how="kernel" only)
     extra    more QEMU options
     sink     called with each piece of the test channel as it comes
     """
