@@ -2,7 +2,7 @@
 /*
  * The auditor: checks the invariants of vm_map.h (I1 to I11) over a whole map and panics with the
  * entry that breaks one.  Debug builds run it when a map lock is released: always up to
- * AUDIT_ALWAYS entries, every AUDIT_EVERY-th time above that, and around the last change otherwise.
+ * AUDIT_ALWAYS entries and AUDIT_ALWAYS_PAGES mapped pages, every AUDIT_EVERY-th time above that.
  *
  * It trusts nothing: gaps, heights and sums are counted again from the list.
  */
@@ -15,8 +15,9 @@
 
 #ifdef CONFIG_DEBUG
 
-#define AUDIT_ALWAYS 256
-#define AUDIT_EVERY  1024
+#define AUDIT_ALWAYS	   256
+#define AUDIT_ALWAYS_PAGES 4096
+#define AUDIT_EVERY	   1024
 
 #define AUDIT(cond, id, e)                                                                    \
 	VERIFY(cond, "map invariant %s: entry %#lx-%#lx flags %#x prot %#x/%#x wired %u", id, \
@@ -156,7 +157,11 @@ vm_map_audit(vm_map_t map)
 void
 vm_map_audit_unlock(vm_map_t map)
 {
-	if (map->nentries <= AUDIT_ALWAYS || ++map->audits % AUDIT_EVERY == 0)
+	bool small =
+	    map->nentries <= AUDIT_ALWAYS &&
+	    ((map->flags & VM_MAP_SYSTEM) || pmap_resident_count(map->pmap) <= AUDIT_ALWAYS_PAGES);
+
+	if (small || ++map->audits % AUDIT_EVERY == 0)
 		vm_map_audit(map);
 }
 
