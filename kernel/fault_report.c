@@ -33,14 +33,13 @@ access_name(vm_prot_t access)
 
 /* why_gap: an address in a stack's gap that was not given to the stack. */
 static const char *
-why_gap(const struct vm_map_entry *e, uintptr_t addr, kern_return_t kr)
+why_gap(const struct vm_map_entry *e, uintptr_t addr)
 {
 	if (addr - e->start < e->gap_guard)
 		return "in the guard of a stack";
 	if ((e->next->eflags & VM_ENTRY_GROWS_DOWN) == 0 || e->next->start != e->end)
 		return "reserved for a stack that is gone";
-	return kr == KERN_RESOURCE_SHORTAGE ? "below a stack that cannot grow: no memory"
-					    : "below a stack that may not grow: a limit";
+	return "below a stack that may not grow: a limit, or no memory";
 }
 
 /* why_mapped: an address in an entry that did not allow the access. */
@@ -108,7 +107,7 @@ describe_address(vm_map_t map, uintptr_t addr, vm_prot_t access, kern_return_t k
 	if (!vm_map_lookup_entry(map, addr, &e)) {
 		describe_hole(map, e, addr, line, size);
 	} else {
-		why = (e->eflags & VM_ENTRY_STACK_GAP) != 0 ? why_gap(e, addr, kr)
+		why = (e->eflags & VM_ENTRY_STACK_GAP) != 0 ? why_gap(e, addr)
 							    : why_mapped(e, access, kr);
 		ksnprintf(line, size, "region ");
 		describe_entry(e, line + strlen(line), size - strlen(line));
