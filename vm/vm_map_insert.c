@@ -126,6 +126,17 @@ insert_entry(vm_map_t map, vm_map_entry_t prev, vm_map_entry_t e, const struct i
 	vm_map_simplify_entry(map, e);
 }
 
+/* note_mapping: an object of the caller's is mapped: if others refer to it, what this mapping gives up
+ * may still be seen. */
+static void
+note_mapping(struct vm_object *object)
+{
+	rwlock_write(&object->lock);
+	if (object->ref_count > 1)
+		object->flags &= ~VM_OBJECT_ONEMAPPING;
+	rwlock_write_unlock(&object->lock);
+}
+
 /* prefault: enter the pages that are resident already; allocates none, and may give up early. */
 static void
 prefault(vm_map_t map, const struct insertion *ins)
@@ -206,6 +217,8 @@ vm_map_insert(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_of
 			vm_uncharge(end - start);
 		return KERN_RESOURCE_SHORTAGE;
 	}
+	if (object != NULL)
+		note_mapping(object);
 	if (insert_coalesce(map, prev, &ins))
 		vm_map_entry_dispose(map, e);
 	else
