@@ -87,7 +87,8 @@ handle_t tap_start(void (*fn)(void *), void *arg);
 /* What the kernel holds, to be compared before and after.  tap_counts waits until the ended
  * processes of others are gone from the count too. */
 void tap_counts(struct system_info *info);
-/* tap_no_leak: nothing of `before` has grown or shrunk, pages within `slack`. */
+/* tap_no_leak: nothing of `before` has grown or shrunk, pages within `slack`, and map entries within
+ * a few of the kernel's own: so do a thing often before looking for what it loses. */
 bool tap_no_leak(const struct system_info *before, uint64_t slack);
 
 /* touch: write a byte; peek: read one.  Neither is optimised away. */
