@@ -2,7 +2,6 @@
 /* Settings of the memory system from the command line. */
 #include "boot/boot_info.h"
 #include "kernel/base/print.h"
-#include "kernel/base/string.h"
 #include "kernel/exec.h"
 #include "kernel/tunables.h"
 #include "vm/vm_charge.h"
@@ -16,7 +15,7 @@
 #define MAXSSIZ_MIN	(1ul << 20)
 #define MAXSSIZ_MAX	(1ul << 40)
 
-/* What is not promised by default: page tables, stacks and slabs are not charged to anybody. */
+/* The rest is for page tables, kernel stacks and slabs, which are charged to nobody. */
 #define COMMIT_DEFAULT_PERCENT 87
 #define COMMIT_MAX_PERCENT     100000
 
@@ -44,31 +43,17 @@ tunables_init(void)
 	exec_init(size);
 }
 
-/* parse_percent: "N%"; false if it is something else. */
-static bool
-parse_percent(const char *s, uint64_t *percent)
-{
-	*percent = 0;
-	if (*s < '0' || *s > '9')
-		return false;
-	for (; *s >= '0' && *s <= '9' && *percent <= COMMIT_MAX_PERCENT; s++)
-		*percent = *percent * 10 + (uint64_t)(*s - '0');
-	return strcmp(s, "%") == 0 && *percent <= COMMIT_MAX_PERCENT;
-}
-
 void
 tunables_commit(void)
 {
+	uint64_t percent = boot_option_number("vm.commit_percent", COMMIT_DEFAULT_PERCENT);
 	struct vm_page_counts pages;
-	char text[BOOT_OPTION_MAX];
-	uint64_t percent = COMMIT_DEFAULT_PERCENT, limit;
+	uint64_t limit;
 
 	vm_page_get_counts(&pages);
-	if (boot_option("vm.commit", text, sizeof(text)) == NULL || parse_percent(text, &percent))
-		limit = ptoa(pages.free * percent / 100);
-	else
-		limit = boot_option_number("vm.commit", ptoa(pages.free * percent / 100));
+	percent = clamp(percent, 1, COMMIT_MAX_PERCENT);
+	limit = boot_option_number("vm.commit", ptoa(pages.free * percent / 100));
 	vm_charge_set_limit(limit == 0 ? VM_CHARGE_UNLIMITED : limit);
 	kprintf("memory: %lu KiB, %lu KiB free, %lu KiB may be promised\n", ptoa(pages.total) >> 10,
-		ptoa(pages.free) >> 10, limit >> 10);
+		ptoa(pages.free) >> 10, vm_charge_limit() >> 10);
 }

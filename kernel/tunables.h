@@ -5,8 +5,8 @@
  *	vm.stack_guard_pages=N	pages below a stack that are never given out (16; at least 1)
  *	vm.sgrowsiz=BYTES	how much a stack grows at once (128K)
  *	vm.maxssiz=BYTES	address space set aside for a main stack (512M)
- *	vm.commit=BYTES|N%	how much memory may be promised, absolutely or of what is free after
- *				boot (87%); 0: no limit
+ *	vm.commit_percent=N	how much memory may be promised, of what is free after boot (87)
+ *	vm.commit=BYTES		the same in bytes; 0: no limit
  *
  * Values that make no sense are replaced by the nearest that do.
  */
