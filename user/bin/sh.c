@@ -43,6 +43,7 @@ static struct mutex ring_lock = MUTEX_INIT;
 static char ring[RING_BYTES];	   /* guarded by ring_lock */
 static uint32_t ring_in, ring_out; /* guarded by ring_lock; they count on for ever */
 static uint32_t interrupts;	   /* atomic: how often Ctrl-C was typed */
+static bool foreground;		   /* atomic: a program runs, whose end Ctrl-C is */
 
 static void
 ring_put(char c)
@@ -73,7 +74,10 @@ read_console(void *arg)
 			if (buffer[i] == CTRL_C) {
 				__atomic_add_fetch(&interrupts, 1, __ATOMIC_RELAXED);
 			}
-			ring_put(buffer[i]);
+			if (buffer[i] != CTRL_C ||
+			    !__atomic_load_n(&foreground, __ATOMIC_RELAXED)) {
+				ring_put(buffer[i]);
+			}
 		}
 	}
 }
@@ -266,18 +270,26 @@ start(const char *const words[])
 	return proc;
 }
 
+static uint32_t
+interrupts_now(void)
+{
+	return __atomic_load_n(&interrupts, __ATOMIC_RELAXED);
+}
+
 /* Wait for a program in the foreground, kill it at Ctrl-C. */
 static bool
 finish(handle_t proc, const char *name)
 {
-	uint32_t before = __atomic_load_n(&interrupts, __ATOMIC_RELAXED);
+	uint32_t before = interrupts_now();
 	struct proc_status status;
 
+	__atomic_store_n(&foreground, true, __ATOMIC_RELAXED);
 	while (proc_wait(proc, &status, clock_now() + POLL_MS * NS_PER_MS) == -ETIMEDOUT) {
-		if (__atomic_load_n(&interrupts, __ATOMIC_RELAXED) != before) {
+		if (interrupts_now() != before) {
 			proc_kill(proc, STATUS_INTERRUPTED);
 		}
 	}
+	__atomic_store_n(&foreground, false, __ATOMIC_RELAXED);
 	handle_close(proc);
 	if (!succeeded(&status)) {
 		tell_end(name, &status);
@@ -348,11 +360,12 @@ static void
 command_test(const char *const words[])
 {
 	unsigned passed = 0, failed = 0;
+	uint32_t before = interrupts_now();
 	struct archive_file file;
 	uint64_t cursor = 0;
 
 	(void)words;
-	while (archive_next(&cursor, &file)) {
+	while (interrupts_now() == before && archive_next(&cursor, &file)) {
 		if (strncmp(file.path, "tests/", strlen("tests/")) != 0) {
 			continue;
 		}
