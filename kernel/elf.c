@@ -59,7 +59,7 @@ read_kernel(const struct elf_source *s, size_t offset, void *to, size_t n)
 static bool
 read_user(const struct elf_source *s, size_t offset, void *to, size_t n)
 {
-	return copyin((const char *)s->image + offset, to, n);
+	return copyin((const void *)((uintptr_t)s->image + offset), to, n);
 }
 
 struct elf_source

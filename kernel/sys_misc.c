@@ -58,17 +58,17 @@ sys_clock(const struct trapframe *tf)
 
 /* write_text: hand n bytes of the caller on, piece by piece; how many, or EFAULT. */
 static int64_t
-write_text(const char *uaddr, uint64_t n, void (*write)(const char *s, size_t n))
+write_text(uint64_t uaddr, uint64_t n, void (*write)(const char *s, size_t n))
 {
 	char piece[TEXT_PIECE];
 	uint64_t done;
 
-	if (!user_range_ok(uaddr, n))
+	if (!user_range_ok((const void *)uaddr, n))
 		return -EFAULT;
 	for (done = 0; done < n && !curthread()->killed;) {
 		size_t now = n - done < TEXT_PIECE ? n - done : TEXT_PIECE;
 
-		if (!copyin(uaddr + done, piece, now))
+		if (!copyin((const void *)(uaddr + done), piece, now))
 			break;
 		write(piece, now);
 		done += now;
@@ -85,7 +85,7 @@ write_output(const char *s, size_t n)
 int64_t
 sys_log(const struct trapframe *tf)
 {
-	int64_t n = write_text((const char *)ARG0(tf), ARG1(tf), console_write);
+	int64_t n = write_text(ARG0(tf), ARG1(tf), console_write);
 
 	return n < 0 ? n : 0;
 }
@@ -93,8 +93,7 @@ sys_log(const struct trapframe *tf)
 int64_t
 sys_console_write(const struct trapframe *tf)
 {
-	return write_text((const char *)ARG0(tf), ARG1(tf),
-			  run_mode() ? write_output : console_write);
+	return write_text(ARG0(tf), ARG1(tf), run_mode() ? write_output : console_write);
 }
 
 int64_t

@@ -67,21 +67,23 @@ give_same(handle_t h, struct proc *child)
 }
 
 static int
-give_all(const handle_t *uaddr, uint64_t n, struct proc *child)
+give_all(uint64_t uaddr, uint64_t n, struct proc *child)
 {
 	int error = 0;
 
 	for (uint64_t i = 0; error == 0 && i < n; i++) {
 		handle_t h;
 
-		error = copyin(uaddr + i, &h, sizeof(h)) ? give_same(h, child) : EFAULT;
+		error = copyin((const void *)(uaddr + i * sizeof(h)), &h, sizeof(h))
+			    ? give_same(h, child)
+			    : EFAULT;
 	}
 	return error;
 }
 
 /* fork_from: fork p and give the copy its handles. */
 static int
-fork_from(struct proc *p, const handle_t *give, uint64_t n, struct proc **out)
+fork_from(struct proc *p, uint64_t give, uint64_t n, struct proc **out)
 {
 	int error = proc_fork(p, out);
 
@@ -108,7 +110,7 @@ sys_proc_fork(const struct trapframe *tf)
 		return -error;
 	error = handle_reserve(handles, 0, &h);
 	if (error == 0) {
-		error = fork_from(p, (const handle_t *)ARG1(tf), ARG2(tf), &child);
+		error = fork_from(p, ARG1(tf), ARG2(tf), &child);
 		if (error == 0)
 			handle_fill(handles, h, &child->object, RIGHT_ALL);
 		else

@@ -125,18 +125,22 @@ sys_vm_wire_future(const struct trapframe *tf)
 	return 0;
 }
 
-/* ---- Reading and writing ---- */
+/* ---- Reading and writing ----
+ *
+ * The caller's buffer is a number as long as it is computed with: it may be anything, NULL too.
+ */
 
 static kern_return_t
 copyout_piece(void *bytes, size_t done, size_t n, void *arg)
 {
-	return copyout(bytes, (char *)arg + done, n) ? KERN_SUCCESS : KERN_FAILURE;
+	return copyout(bytes, (void *)((uintptr_t)arg + done), n) ? KERN_SUCCESS : KERN_FAILURE;
 }
 
 static kern_return_t
 copyin_piece(void *bytes, size_t done, size_t n, void *arg)
 {
-	return copyin((const char *)arg + done, bytes, n) ? KERN_SUCCESS : KERN_FAILURE;
+	return copyin((const void *)((uintptr_t)arg + done), bytes, n) ? KERN_SUCCESS
+								       : KERN_FAILURE;
 }
 
 /* access_memory: between [addr, addr + length) of the process and the caller's buffer.  What was

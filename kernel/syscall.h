@@ -11,8 +11,7 @@
 
 #include <stdint.h>
 #include <machine/trapframe.h>
-
-typedef int64_t syscall_fn(const struct trapframe *tf);
+#include <machine/upcalls.h>
 
 /* The arguments of a call, in the ABI's order. */
 #define ARG0(tf) ((tf)->rdi)
@@ -21,9 +20,6 @@ typedef int64_t syscall_fn(const struct trapframe *tf);
 #define ARG3(tf) ((tf)->r10)
 #define ARG4(tf) ((tf)->r8)
 #define ARG5(tf) ((tf)->r9)
-
-/* syscall_dispatch: do the call that tf asks for; see machine/upcalls.h. */
-void syscall_dispatch(struct trapframe *tf);
 
 /* sys_vm.c */
 syscall_fn sys_vm_unmap, sys_vm_protect, sys_vm_inherit, sys_vm_wire, sys_vm_unwire,

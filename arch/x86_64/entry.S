@@ -7,7 +7,7 @@
  *
  *	vector stub ---> trap_common -----> trap_dispatch(tf) ---> trap_return
  *	             \-> trap_paranoid ---> trap_dispatch_paranoid(tf), back as it came
- *	syscall_entry ---------------------> syscall_dispatch(tf) -> SYSRET, or trap_return
+ *	syscall_entry ---------------------> syscall_table[n](tf) -> SYSRET, or trap_return
  *
  * GS.  While the kernel runs, the GS base is this processor's struct percpu and the other one
  * (KERNEL_GS_BASE) the user's; `swapgs` exchanges them.  A trap from user mode swaps on entry, a
@@ -187,7 +187,8 @@ trap_debug_from_user:
  *	rcx	the user's rip		r11	the user's rflags
  *	rax	number			rdi, rsi, rdx, r10, r8, r9	arguments
  * on the user's stack, interrupts off.  Leaves by SYSRET if the frame still says what SYSRET
- * restores (rip in rcx, rflags in r11), else by IRETQ.
+ * restores (rip in rcx, rflags in r11), else by IRETQ.  That rip is canonical, as SYSRET demands: user
+ * space ends a page before the first address that is not.
  *
  * For two instructions the user's rsp is in no register and not yet in the frame, only in memory at
  * an address relative to GS, which GDB cannot express: there, and only there, it shows a wrong one.
@@ -223,9 +224,18 @@ syscall_entry:
 	.cfi_offset rip, -40
 	.cfi_offset CFI_RFLAGS, -24
 	movq	%rsp, %rdi
+	subq	$SYSCALL_FIRST, %rax
+	cmpq	$SYSCALL_COUNT, %rax
+	jae	syscall_unknown_number
 	sti
-	call	syscall_dispatch
+	call	*syscall_table(, %rax, 8)
+syscall_done:
+#ifdef CONFIG_DEBUG
+	movq	%rax, %rdi
+	call	syscall_check
+#endif
 	cli
+	movq	%rax, TF_RAX(%rsp)
 	movq	%gs:PERCPU_CURTHREAD, %rax
 	movq	TF_RIP(%rsp), %rcx
 	movq	TF_RFLAGS(%rsp), %r11
@@ -237,8 +247,7 @@ syscall_entry:
 	jne	trap_return
 	testl	$(RFLAGS_TF | RFLAGS_RF), %r11d
 	jnz	trap_return
-	shrq	$USER_ADDRESS_BITS, %rcx
-	jnz	trap_return
+	.cfi_remember_state
 	POP_REGS
 	.cfi_register rip, rcx
 	.cfi_register CFI_RFLAGS, r11
@@ -247,6 +256,11 @@ syscall_entry:
 	.cfi_restore rsp
 	swapgs
 	sysretq
+	.cfi_restore_state
+syscall_unknown_number:
+	sti
+	call	syscall_unknown
+	jmp	syscall_done
 	.cfi_endproc
 	.size	syscall_entry, . - syscall_entry
 

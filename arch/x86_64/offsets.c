@@ -21,6 +21,7 @@ CHECK_OFFSET(thread, killed, THREAD_PENDING + 2);
 CHECK_OFFSET(thread, stop_pending, THREAD_PENDING + 3);
 CHECK_OFFSET(trapframe, rcx, TF_RCX);
 CHECK_OFFSET(trapframe, r11, TF_R11);
+CHECK_OFFSET(trapframe, rax, TF_RAX);
 CHECK_OFFSET(trapframe, vector, TF_VECTOR);
 CHECK_OFFSET(trapframe, rip, TF_RIP);
 CHECK_OFFSET(trapframe, cs, TF_CS);

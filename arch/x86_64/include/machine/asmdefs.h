@@ -90,6 +90,7 @@
 
 /* struct trapframe */
 #define TF_RCX	    96
+#define TF_RAX	    112
 #define TF_R11	    32
 #define TF_VECTOR   120
 #define TF_RIP	    136
@@ -101,6 +102,8 @@
 
 #define VECTOR_DEBUG	  1
 #define VECTOR_SYSCALL	  0x100
+#define SYSCALL_FIRST	  0x1000 /* number of the first entry of syscall_table */
+#define SYSCALL_COUNT	  61
 #define USER_ADDRESS_BITS 47
 #define BOOT_STACK_BYTES  0x5000 /* with its guard */
 

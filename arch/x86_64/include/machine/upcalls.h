@@ -14,8 +14,15 @@ struct trapframe;
 /* kmain: the kernel proper, on the stack of thread0, interrupts off. */
 _Noreturn void kmain(const struct boot_info *bi);
 
-/* syscall_dispatch: a system call; registers in tf, result into tf->rax.  Interrupts on. */
-void syscall_dispatch(struct trapframe *tf);
+/*
+ * syscall_table: what entry.S calls for the numbers from SYSCALL_FIRST on, SYSCALL_COUNT of them;
+ * syscall_unknown: for all others.  Arguments in tf; the result goes to its rax.  Interrupts on.
+ * syscall_check: in debug builds, called with the result, which it returns.
+ */
+typedef int64_t syscall_fn(const struct trapframe *tf);
+extern syscall_fn *const syscall_table[];
+syscall_fn syscall_unknown;
+int64_t syscall_check(int64_t result);
 
 /* exception_page_fault: a page fault at addr.  Interrupts as they were at the fault. */
 void exception_page_fault(struct trapframe *tf, uintptr_t addr);
