@@ -60,6 +60,12 @@ host_check_u64(uint64_t expected, uint64_t got, const char *what, const char *fi
 	_fail(file, line);
 }
 
+void
+host_random_seed(uint64_t seed)
+{
+	random_state = seed * 0x9e3779b97f4a7c15ull | 1;
+}
+
 /* xorshift64*. */
 uint64_t
 host_random(void)

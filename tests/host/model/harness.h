@@ -54,7 +54,9 @@ int host_run(const struct host_fixture *fixture, const struct host_test *tests, 
 void host_check_kr(int expected, int got, const char *what, const char *file, int line);
 void host_check_u64(uint64_t expected, uint64_t got, const char *what, const char *file, int line);
 
-/* host_random: the same numbers in every run; host_random_below: less than n. */
+/* host_random: the same numbers in every run with the same seed; host_random_below: less than n.
+ * host_random_seed: start anew. */
+void host_random_seed(uint64_t seed);
 uint64_t host_random(void);
 uint64_t host_random_below(uint64_t n);
 
