@@ -29,7 +29,7 @@ void proc_unlock(struct proc *p);
 bool proc_lock_owned(struct proc *p);
 /* proc_limit: the current (soft) limit in bytes; p locked. */
 uint64_t proc_limit(struct proc *p, enum vm_limit which);
-/* proc_vmspace: p's address space; constant while p is locked or runs no exec. */
+/* proc_vmspace: p's address space, NULL once p has ended; constant while p is locked. */
 struct vmspace *proc_vmspace(struct proc *p);
 
 #endif

@@ -322,6 +322,11 @@ vm_map_growstack(struct proc *p, vm_offset_t addr)
 
 	proc_lock(p);
 	g.vm = proc_vmspace(p);
+	if (g.vm == NULL) {
+		/* p has ended meanwhile: there is no stack of its. */
+		proc_unlock(p);
+		return KERN_SUCCESS;
+	}
 	g.map = &g.vm->vm_map;
 	/* Growth changes the map, so it never happens under the shared lock; a failed upgrade means
 	 * that anything may have changed. */
