@@ -132,26 +132,30 @@ fault_wants_copy(const struct fault *f)
 
 /*
  * fault_find_below: the page behind the top object, its object write-locked; NULL: no object of the
- * chain has it, and nothing but the top object is locked; *end is the last object then.
+ * chain has it, and nothing but the top object is locked; *zeroes says whether it is zero then: not
+ * if an object that ends before it, or one that is not anonymous, should have had it.
  */
 static struct vm_page *
-fault_find_below(struct fault *f, struct vm_object **end)
+fault_find_below(struct fault *f, bool *zeroes)
 {
 	struct vm_object *object = f->object, *below;
 	vm_pindex_t pindex = f->pindex;
 	struct vm_page *m = NULL;
+	bool inside = true;
 
-	while (m == NULL && (below = object->backing) != NULL) {
+	while (m == NULL && inside && (below = object->backing) != NULL) {
 		rwlock_write(&below->lock);
 		pindex += atop(object->backing_offset);
 		if (object != f->object)
 			rwlock_write_unlock(&object->lock);
 		object = below;
-		m = vm_radix_lookup(&object->pages, pindex);
+		inside = pindex < object->size;
+		if (inside)
+			m = vm_radix_lookup(&object->pages, pindex);
 	}
+	*zeroes = inside && object->type == VM_OBJECT_ANONYMOUS;
 	if (m == NULL && object != f->object)
 		rwlock_write_unlock(&object->lock);
-	*end = object;
 	return m;
 }
 
@@ -172,15 +176,16 @@ fault_page_busy(struct fault *f, struct vm_page *m)
 static kern_return_t
 fault_below(struct fault *f)
 {
+	bool zeroes, copied = false;
+	struct vm_page *m = fault_find_below(f, &zeroes);
 	struct vm_object *owner;
-	struct vm_page *m = fault_find_below(f, &owner);
-	bool copied = false;
 	kern_return_t kr;
 
 	if (m == NULL)
-		return owner->type == VM_OBJECT_ANONYMOUS ? fault_zero_fill(f) : KERN_OUT_OF_BOUNDS;
+		return zeroes ? fault_zero_fill(f) : KERN_OUT_OF_BOUNDS;
 	if (m->flags & VM_PAGE_BUSY)
 		return fault_page_busy(f, m);
+	owner = m->object;
 	if (fault_wants_copy(f)) {
 		kr = fault_copy_up(f, m);
 		copied = kr == KERN_SUCCESS;

@@ -134,7 +134,12 @@ inherit_backing(struct vm_object *object, struct vm_object *backing)
 {
 	struct vm_object *below = backing->backing;
 	vm_ooffset_t offset = object->backing_offset + backing->backing_offset;
+	vm_pindex_t first = atop(object->backing_offset);
+	vm_pindex_t shown = backing->size > first ? backing->size - first : 0;
 
+	/* Beyond the end of what was mapped there is nothing, whatever lies behind it. */
+	if (object->size > shown)
+		object->size = shown;
 	vm_object_detach(object);
 	if (below == NULL)
 		return;
