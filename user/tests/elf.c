@@ -300,7 +300,7 @@ pie_out_of_space(void)
 static void
 random_bytes(void)
 {
-	struct system_info before;
+	struct system_info before = {0};
 	uint64_t random = 20261121;
 	unsigned loaded = 0;
 
