@@ -339,6 +339,8 @@ grw_20_guard(void **state)
 	check_kr(KERN_SUCCESS, vm_map_growstack(f->proc, other + stack_guard()));
 	check_stack(f->map, other, other + stack_guard(), other + size, VM_PROT_RW, VM_PROT_ALL);
 	no_change(f, KERN_SUCCESS, other + size); /* between the other's top and the guard */
+	intrude(f, START - PAGE, VM_PROT_NONE, MAP_CREATE_GUARD);
+	no_change(f, KERN_SUCCESS, START - 1);
 }
 
 /* ---- no memory ---- */

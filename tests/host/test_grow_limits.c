@@ -335,7 +335,7 @@ charge_clamps(void **state)
 	stack_make_main(f, SIZE);
 	vm_charge_set_limit(vm_charge_used() + PAGE);
 	no_change(f, KERN_RESOURCE_SHORTAGE, START - PAGE - 1);
-	grows(f, START - PAGE, START - PAGE);
+	grows(f, START - 1, START - PAGE);
 }
 
 int

@@ -207,6 +207,9 @@ stk_18_share(void **state)
 	check_kr(KERN_SUCCESS,
 		 vm_map_stack(f->map, A, SIZE, VM_PROT_RW, VM_PROT_ALL, MAP_INHERIT_SHARE));
 	check_u64(VM_INHERIT_SHARE, map_at(f->map, TOP - 1)->inheritance);
+	check_kr(KERN_SUCCESS, vm_map_growstack(f->proc, A + SIZE / 2));
+	check_u64(VM_INHERIT_SHARE, map_at(f->map, A + SIZE / 2)->inheritance);
+	check_u64(1, stack_entries(f->map, TOP));
 }
 
 static void
