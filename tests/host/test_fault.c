@@ -440,46 +440,21 @@ no_fault_entry(void **state)
 
 /* FLT-10 */
 
-/* take_all_frames: none is left for a fault; give_frames_back: the reverse. */
-static struct vm_page *
-take_all_frames(void)
-{
-	struct vm_page *m, *last = NULL;
-
-	while ((m = vm_page_alloc_noobj(0)) != NULL) {
-		m->link.next = (void *)last;
-		last = m;
-	}
-	return last;
-}
-
-static void
-give_frames_back(struct vm_page *m)
-{
-	while (m != NULL) {
-		struct vm_page *next = (void *)m->link.next;
-
-		vm_page_free_noobj(m);
-		m = next;
-	}
-}
-
 static void
 gives_up(void **state)
 {
 	struct vm_fixture *f = *state;
-	struct vm_page *frames;
 	uint64_t start;
 
 	space_map(f->map, A, 4 * P, VM_PROT_RW, VM_PROT_ALL, 0);
 	check_u64(MODEL_OK, store(f->proc, A));
-	frames = take_all_frames();
+	model_memory_take_all();
 	start = clock_now();
 	check_u64(BUS_OOMERR, store(f->proc, A + P));
 	check_u64(GIVES_UP_NS, clock_now() - start);
 	check_u64(0, curthread()->lockorder.count);
 	check_u64(5, model_user_load(f->proc, A));
-	give_frames_back(frames);
+	model_memory_give_back();
 	check_u64(MODEL_OK, store(f->proc, A + P));
 }
 
@@ -488,21 +463,20 @@ waits_for_memory(void **state)
 {
 	struct vm_fixture *f = *state;
 	struct toucher t = {.proc = f->proc, .va = A + P};
-	struct vm_page *frames;
 	struct vm_object *object;
 	struct thread *thread;
 
 	space_map(f->map, A, 4 * P, VM_PROT_RW, VM_PROT_ALL, 0);
 	check_u64(MODEL_OK, store(f->proc, A));
 	object = space_entry(f->map, A)->object;
-	frames = take_all_frames();
+	model_memory_take_all();
 	thread = model_thread_start("toucher", touch, &t);
 	model_thread_await_sleep(thread);
 	assert_true(vm_map_trylock(f->map));
 	assert_true(rwlock_trywrite(&object->lock));
 	rwlock_write_unlock(&object->lock);
 	vm_map_unlock(f->map);
-	give_frames_back(frames);
+	model_memory_give_back();
 	model_thread_join(thread);
 	check_u64(MODEL_OK, t.signal);
 	check_u64(0, clock_now());
@@ -514,17 +488,16 @@ killed_while_it_waits(void **state)
 {
 	struct vm_fixture *f = *state;
 	struct toucher t = {.proc = f->proc, .va = A};
-	struct vm_page *frames;
 	struct thread *thread;
 
 	space_map(f->map, A, 4 * P, VM_PROT_RW, VM_PROT_ALL, 0);
-	frames = take_all_frames();
+	model_memory_take_all();
 	thread = model_thread_start("toucher", touch, &t);
 	model_thread_await_sleep(thread);
 	model_thread_kill(thread);
 	model_thread_join(thread);
 	check_u64(MODEL_KILLED, t.signal);
-	give_frames_back(frames);
+	model_memory_give_back();
 }
 
 /* Other things. */

@@ -33,6 +33,8 @@ static uint64_t boot_end; /* frame behind the boot region */
 static int file = -1;
 static char *window;
 
+static struct list taken = LIST_INITIALIZER(taken); /* frames of model_memory_take_all() */
+
 static uint64_t fail_first, fail_last; /* numbers of the allocations that fail, 0: none */
 static uint64_t allocations, failures; /* since the last request */
 
@@ -114,6 +116,26 @@ void
 pmap_copy_page(const struct vm_page *src, struct vm_page *dst)
 {
 	memcpy(pmap_page_address(dst), pmap_page_address(src), PAGE_SIZE);
+}
+
+void
+model_memory_take_all(void)
+{
+	struct vm_page *m;
+
+	while ((m = vm_page_alloc_noobj(0)) != NULL)
+		list_push_back(&taken, &m->link);
+}
+
+void
+model_memory_give_back(void)
+{
+	struct vm_page *m, *next;
+
+	list_for_each_entry_safe (m, next, &taken, link) {
+		list_remove(&m->link);
+		vm_page_free_noobj(m);
+	}
 }
 
 static void

@@ -17,6 +17,10 @@ void model_memory_boot(uint64_t frames);
 int model_memory_file(void);
 off_t model_memory_offset(vm_paddr_t pa);
 
+/* model_memory_take_all: no frame is free any more.  model_memory_give_back: they are again. */
+void model_memory_take_all(void);
+void model_memory_give_back(void);
+
 /*
  * Failure injection.  An allocation is: a zone object, a frame, a page table or reverse-map entry of
  * the model pmap.
