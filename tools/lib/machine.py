@@ -87,7 +87,11 @@ def build_dir():
 
 def is_debug_build():
     """Does the build directory hold a debug kernel?"""
-    return os.path.basename(os.path.normpath(build_dir())) == "debug"
+    try:
+        with open(os.path.join(build_dir(), "kernel.flags"), encoding="utf-8") as f:
+            return "CONFIG_DEBUG" in f.read()
+    except OSError:
+        return False
 
 
 def default_smp():
