@@ -178,6 +178,46 @@ grandchildren(void)
 	expect_nothing_lost(fork_a_grandchild, 100);
 }
 
+static void
+touch_there(void *page)
+{
+	touch(ADDR(page));
+}
+
+/* Something of every kind of call, most of it left to the end of the process to clear up. */
+static void
+use_everything(void *arg)
+{
+	uint64_t shared = VM_MAP_ARGS(PROT_RW, PROT_RW, VM_MAP_FLAG_OBJECT | VM_MAP_FLAG_SHARED);
+	handle_t object = (handle_t)object_create(4 * PAGE_SIZE);
+	int64_t view = vm_map(HANDLE_SELF, 0, 4 * PAGE_SIZE, shared, object, 0);
+	struct user_thread thread;
+	struct limit limit;
+	uint64_t word = 1;
+
+	(void)arg;
+	REQUIRE(view > 0);
+	touch(view);
+	EXPECT_EQ(thread_start(&thread, touch_there, (void *)(view + PAGE_SIZE), 0), 0);
+	EXPECT_EQ(thread_join(&thread), 0);
+	EXPECT_EQ(vm_protect(HANDLE_SELF, area, PAGE_SIZE, PROT_READ, 0), 0);
+	EXPECT_EQ(vm_inherit(HANDLE_SELF, area, 2 * PAGE_SIZE, INHERIT_SHARE), 0);
+	EXPECT_EQ(vm_wire(HANDLE_SELF, area + 4 * PAGE_SIZE, 2 * PAGE_SIZE), 0);
+	EXPECT_EQ(vm_unmap(HANDLE_SELF, area + 8 * PAGE_SIZE, PAGE_SIZE), 0);
+	EXPECT_EQ(vm_write(HANDLE_SELF, view, &word, sizeof word), sizeof word);
+	EXPECT_EQ(vm_read(HANDLE_SELF, view, &word, sizeof word), sizeof word);
+	EXPECT_EQ(limit_get(HANDLE_SELF, LIMIT_STACK, &limit), 0);
+	EXPECT(handle_dup(HANDLE_SELF, RIGHT_ALL) > 0); /* names itself: must not keep itself */
+	EXPECT_EQ(futex_wait((uint32_t *)view, 7, 0), -EAGAIN);
+	touch(area + (PAGES - 1) * PAGE_SIZE);
+}
+
+static void
+busy_children(void)
+{
+	expect_nothing_lost(use_everything, 100);
+}
+
 /* The middle one dies first: the grandchild's memory must outlive it. */
 static void
 leave_an_orphan(void *arg)
@@ -219,6 +259,7 @@ static const struct tap_test tests[] = {
     {"20 copies alive at once are killed and nothing is lost", many_alive},
     {"grandchildren lose nothing", grandchildren},
     {"grandchildren that outlive their parent lose nothing", orphans},
+    {"children that use calls of every kind lose nothing", busy_children},
     {"copies that never get a thread lose nothing", never_started},
 };
 
