@@ -31,24 +31,17 @@
 
 /* What a fault has been told and what it has learnt so far. */
 struct fault {
-	vm_offset_t va;	  /* page-aligned */
-	vm_prot_t type;	  /* what is wanted */
-	int flags;	  /* VM_FAULT_* */
-	vm_map_t top_map; /* the map asked about */
-	vm_map_t map;	  /* the map that holds the entry: a submap perhaps; read-locked */
-	vm_map_entry_t entry;
-	struct vm_object *object; /* top object of the entry */
-	vm_pindex_t pindex;	  /* in object */
-	vm_prot_t prot;		  /* what the mapping may allow */
-	boolean_t wired;
-	struct vm_page **hold; /* where to return a held page, or NULL */
+	struct vm_lookup l;    /* the address, the access; the entry, its top object, the rights */
+	vm_map_t top_map;      /* the map asked about; l.map is the one that holds the entry */
+	int flags;	       /* VM_FAULT_* */
 	bool released;	       /* the resolution had to let go of every lock */
+	struct vm_page **hold; /* where to return a held page, or NULL */
 };
 
 static void
 fault_unlock(struct fault *f)
 {
-	vm_map_lookup_done(f->map, f->entry);
+	vm_map_lookup_done(f->l.map, f->l.entry);
 }
 
 /* ---- entering the page ---- */
@@ -60,12 +53,12 @@ fault_enter(struct fault *f, struct vm_page *m, vm_prot_t prot)
 	int how = 0;
 	kern_return_t kr;
 
-	ASSERT(m->flags & VM_PAGE_VALID, "page %p at %#lx is not valid", (void *)m, f->va);
-	if (f->wired)
+	ASSERT(m->flags & VM_PAGE_VALID, "page %p at %#lx is not valid", (void *)m, f->l.vaddr);
+	if (f->l.wired)
 		how |= PMAP_ENTER_WIRED;
-	if ((f->type & VM_PROT_WRITE) && (prot & VM_PROT_WRITE))
+	if ((f->l.fault_type & VM_PROT_WRITE) && (prot & VM_PROT_WRITE))
 		how |= PMAP_ENTER_WRITE;
-	kr = pmap_enter(f->map->pmap, f->va, m, prot, how);
+	kr = pmap_enter(f->l.map->pmap, f->l.vaddr, m, prot, how);
 	if (kr != KERN_SUCCESS)
 		return kr;
 	if (f->flags & VM_FAULT_WIRE)
@@ -83,7 +76,7 @@ fault_enter(struct fault *f, struct vm_page *m, vm_prot_t prot)
 static kern_return_t
 fault_new_page(struct fault *f, int req, struct vm_page **out)
 {
-	*out = vm_page_alloc(f->object, f->pindex, req);
+	*out = vm_page_alloc(f->l.object, f->l.pindex, req);
 	return *out == NULL ? KERN_RESOURCE_SHORTAGE : KERN_SUCCESS;
 }
 
@@ -96,7 +89,7 @@ fault_zero_fill(struct fault *f)
 
 	if (kr != KERN_SUCCESS)
 		return kr;
-	kr = fault_enter(f, m, f->prot);
+	kr = fault_enter(f, m, f->l.prot);
 	vm_page_unbusy(m);
 	return kr;
 }
@@ -113,9 +106,9 @@ fault_copy_up(struct fault *f, struct vm_page *m)
 	pmap_copy_page(m, copy);
 	copy->flags |= VM_PAGE_VALID;
 	/* Others that share the top object may have the old page mapped: it is shadowed now. */
-	if (f->object->ref_count > 1)
+	if (f->l.object->ref_count > 1)
 		pmap_remove_all(m);
-	kr = fault_enter(f, copy, f->prot);
+	kr = fault_enter(f, copy, f->l.prot);
 	vm_page_unbusy(copy);
 	return kr;
 }
@@ -127,7 +120,7 @@ fault_copy_up(struct fault *f, struct vm_page *m)
 static bool
 fault_wants_copy(const struct fault *f)
 {
-	return (f->type & (VM_PROT_WRITE | VM_PROT_COPY)) || f->wired;
+	return (f->l.fault_type & (VM_PROT_WRITE | VM_PROT_COPY)) || f->l.wired;
 }
 
 /*
@@ -138,15 +131,15 @@ fault_wants_copy(const struct fault *f)
 static struct vm_page *
 fault_find_below(struct fault *f, bool *zeroes)
 {
-	struct vm_object *object = f->object, *below;
-	vm_pindex_t pindex = f->pindex;
+	struct vm_object *object = f->l.object, *below;
+	vm_pindex_t pindex = f->l.pindex;
 	struct vm_page *m = NULL;
 	bool inside = true;
 
 	while (m == NULL && inside && (below = object->backing) != NULL) {
 		rwlock_write(&below->lock);
 		pindex += atop(object->backing_offset);
-		if (object != f->object)
+		if (object != f->l.object)
 			rwlock_write_unlock(&object->lock);
 		object = below;
 		inside = pindex < object->size;
@@ -154,7 +147,7 @@ fault_find_below(struct fault *f, bool *zeroes)
 			m = vm_radix_lookup(&object->pages, pindex);
 	}
 	*zeroes = inside && object->type == VM_OBJECT_ANONYMOUS;
-	if (m == NULL && object != f->object)
+	if (m == NULL && object != f->l.object)
 		rwlock_write_unlock(&object->lock);
 	return m;
 }
@@ -166,8 +159,8 @@ static kern_return_t
 fault_page_busy(struct fault *f, struct vm_page *m)
 {
 	f->released = true;
-	if (m->object != f->object)
-		rwlock_write_unlock(&f->object->lock);
+	if (m->object != f->l.object)
+		rwlock_write_unlock(&f->l.object->lock);
 	fault_unlock(f);
 	return vm_page_sleep(m, "vmpbusy") == KERN_SUCCESS ? KERN_RESTART : KERN_ABORTED;
 }
@@ -190,12 +183,12 @@ fault_below(struct fault *f)
 		kr = fault_copy_up(f, m);
 		copied = kr == KERN_SUCCESS;
 	} else {
-		kr = fault_enter(f, m, f->prot & ~VM_PROT_WRITE);
+		kr = fault_enter(f, m, f->l.prot & ~VM_PROT_WRITE);
 	}
 	rwlock_write_unlock(&owner->lock);
 	/* A copy made is the moment at which a chain may have become too long. */
 	if (copied)
-		vm_object_collapse(f->object);
+		vm_object_collapse(f->l.object);
 	return kr;
 }
 
@@ -204,14 +197,14 @@ fault_below(struct fault *f)
 static kern_return_t
 fault_page(struct fault *f)
 {
-	struct vm_object *object = f->object;
-	struct vm_page *m = vm_radix_lookup(&object->pages, f->pindex);
+	struct vm_object *object = f->l.object;
+	struct vm_page *m = vm_radix_lookup(&object->pages, f->l.pindex);
 
 	if (m != NULL && (m->flags & VM_PAGE_BUSY))
 		return fault_page_busy(f, m);
 	if (m != NULL)
-		return fault_enter(f, m, f->prot);
-	if (f->pindex >= object->size)
+		return fault_enter(f, m, f->l.prot);
+	if (f->l.pindex >= object->size)
 		return KERN_OUT_OF_BOUNDS;
 	if (object->backing != NULL)
 		return fault_below(f);
@@ -222,7 +215,7 @@ fault_page(struct fault *f)
 static kern_return_t
 fault_resolve(struct fault *f)
 {
-	struct vm_object *object = f->object;
+	struct vm_object *object = f->l.object;
 	kern_return_t kr;
 
 	if (object->type == VM_OBJECT_SUBMAP) {
@@ -249,8 +242,8 @@ fault_wire_grown(struct fault *f)
 	vm_map_entry_t e;
 
 	vm_map_lock_read(f->top_map);
-	if ((f->top_map->flags & VM_MAP_WIREFUTURE) && vm_map_lookup_entry(f->top_map, f->va, &e) &&
-	    !(e->eflags & VM_ENTRY_GUARD)) {
+	if ((f->top_map->flags & VM_MAP_WIREFUTURE) &&
+	    vm_map_lookup_entry(f->top_map, f->l.vaddr, &e) && !(e->eflags & VM_ENTRY_GUARD)) {
 		start = e->start;
 		end = e->end;
 	}
@@ -262,7 +255,7 @@ fault_wire_grown(struct fault *f)
 static kern_return_t
 fault_grow(struct fault *f)
 {
-	if (vm_map_growstack(f->top_map->owner, f->va) != KERN_SUCCESS)
+	if (vm_map_growstack(f->top_map->owner, f->l.vaddr) != KERN_SUCCESS)
 		return KERN_FAILURE;
 	return fault_wire_grown(f);
 }
@@ -271,11 +264,11 @@ fault_grow(struct fault *f)
 static kern_return_t
 fault_wait_wiring(struct fault *f)
 {
-	vm_map_t map = f->map;
+	vm_map_t map = f->l.map;
 
 	if (vm_map_lock_upgrade(map) != 0)
 		return KERN_RESTART;
-	if (vm_map_entry_wait(map, f->entry, "vmfwire") != KERN_SUCCESS)
+	if (vm_map_entry_wait(map, f->l.entry, "vmfwire") != KERN_SUCCESS)
 		return KERN_ABORTED;
 	vm_map_unlock(map);
 	return KERN_RESTART;
@@ -290,15 +283,17 @@ fault_lookup(struct fault *f)
 {
 	kern_return_t kr;
 
-	f->map = f->top_map;
-	kr = vm_map_lookup(&f->map, f->va, f->type, &f->entry, &f->object, &f->pindex, &f->prot,
-			   &f->wired);
+	f->l.map = f->top_map;
+	kr = vm_map_lookup_fault(&f->l);
 	if (kr != KERN_SUCCESS)
 		return kr;
-	if (f->entry->eflags & VM_ENTRY_NOFAULT)
-		panic("fault at %#lx in a no-fault entry %#lx-%#lx", f->va, f->entry->start,
-		      f->entry->end);
-	if ((f->entry->eflags & VM_ENTRY_IN_TRANSITION) && f->entry->wiring_thread != curthread())
+	if (!(f->l.entry->eflags & (VM_ENTRY_NOFAULT | VM_ENTRY_IN_TRANSITION)))
+		return KERN_SUCCESS;
+	if (f->l.entry->eflags & VM_ENTRY_NOFAULT)
+		panic("fault at %#lx in a no-fault entry %#lx-%#lx", f->l.vaddr, f->l.entry->start,
+		      f->l.entry->end);
+	if ((f->l.entry->eflags & VM_ENTRY_IN_TRANSITION) &&
+	    f->l.entry->wiring_thread != curthread())
 		return fault_wait_wiring(f);
 	return KERN_SUCCESS;
 }
@@ -319,36 +314,43 @@ fault_may_grow(const struct fault *f)
 	return f->top_map->owner != NULL && !(f->flags & (VM_FAULT_NOGROW | VM_FAULT_WIRE));
 }
 
+/* fault_again: an attempt ended with kr: prepare another one (KERN_RESTART), or give up. */
+static kern_return_t
+fault_again(struct fault *f, kern_return_t kr, bool *grown, unsigned *waits)
+{
+	if (kr == KERN_INVALID_ADDRESS && !*grown && fault_may_grow(f)) {
+		/* Once: growstack says success where it had nothing to do, too. */
+		*grown = true;
+		kr = fault_grow(f);
+		return kr == KERN_SUCCESS ? KERN_RESTART : kr;
+	}
+	if (kr == KERN_RESOURCE_SHORTAGE && (*waits)++ < MEMORY_WAITS)
+		return vm_page_wait("vmfpage") == KERN_SUCCESS ? KERN_RESTART : KERN_ABORTED;
+	return kr;
+}
+
 kern_return_t
 vm_fault_hold(vm_map_t map, vm_offset_t vaddr, vm_prot_t fault_type, int fault_flags,
 	      struct vm_page **hold)
 {
-	struct fault f = {
-	    .va = trunc_page(vaddr),
-	    .type = fault_type,
-	    .flags = fault_flags,
-	    .top_map = map,
-	    .hold = hold,
-	};
+	struct fault f;
 	bool grown = false;
 	unsigned waits = 0;
 	kern_return_t kr;
 
+	/* Not an initialiser: most of it is written by the lookup. */
+	f.l.vaddr = trunc_page(vaddr);
+	f.l.fault_type = fault_type;
+	f.top_map = map;
+	f.flags = fault_flags;
+	f.hold = hold;
 	assert_may_fault("vm_fault");
-	for (;;) {
+	do {
 		kr = fault_once(&f);
-		if (kr == KERN_INVALID_ADDRESS && !grown && fault_may_grow(&f)) {
-			/* Once: growstack says success where it had nothing to do, too. */
-			grown = true;
-			kr = fault_grow(&f);
-			if (kr == KERN_SUCCESS)
-				kr = KERN_RESTART;
-		} else if (kr == KERN_RESOURCE_SHORTAGE && waits++ < MEMORY_WAITS) {
-			kr = vm_page_wait("vmfpage") == KERN_SUCCESS ? KERN_RESTART : KERN_ABORTED;
-		}
-		if (kr != KERN_RESTART)
-			return kr;
-	}
+		if (kr != KERN_SUCCESS)
+			kr = fault_again(&f, kr, &grown, &waits);
+	} while (kr == KERN_RESTART);
+	return kr;
 }
 
 kern_return_t

@@ -199,6 +199,8 @@ kern_return_t vm_map_wait_busy(vm_map_t map);
  * before it, or the header.  Map locked, shared suffices. */
 boolean_t vm_map_lookup_entry(vm_map_t map, vm_offset_t addr, vm_map_entry_t *entry);
 
+/* ---- vm_map_lookup.c ---- */
+
 /*
  * vm_map_lookup: resolve an address for a fault.  On KERN_SUCCESS the map in *var_map (a submap
  * perhaps) is read-locked and the results are valid until vm_map_lookup_done(*var_map).  A write to

@@ -30,6 +30,36 @@ vm_map_entry_gap(const struct vm_map_entry *e)
  * vm_map_release_dead() once no lock at all is held. */
 vm_map_entry_t vm_map_unlock_deferred(vm_map_t map);
 void vm_map_release_dead(vm_map_entry_t dead);
+/* vm_map_drop_reference: true if it was the last one: then vm_map_destroy(), with no lock held. */
+bool vm_map_drop_reference(vm_map_t map);
+void vm_map_destroy(vm_map_t map);
+
+/* ---- vm_map_lookup.c ---- */
+
+/* What must be done to an entry before its lookup can succeed. */
+enum vm_lookup_need {
+	VM_LOOKUP_NOTHING,
+	VM_LOOKUP_SUBMAP,
+	VM_LOOKUP_SHADOW,
+	VM_LOOKUP_OBJECT,
+};
+
+/* What a lookup is told, and what it finds. */
+struct vm_lookup {
+	vm_map_t map;	   /* in: where to look; out: the map that holds the entry, read-locked */
+	vm_offset_t vaddr; /* in */
+	vm_prot_t fault_type; /* in */
+	vm_prot_t prot;	      /* what a mapping may allow */
+	bool wired;
+	enum vm_lookup_need need;
+	vm_map_entry_t entry;
+	struct vm_object *object;
+	vm_pindex_t pindex;
+};
+
+/* vm_map_lookup_fault: vm_map_lookup with its arguments in one piece, as the fault handler has
+ * them. */
+kern_return_t vm_map_lookup_fault(struct vm_lookup *l);
 
 /* ---- vm_map_entry.c ---- */
 

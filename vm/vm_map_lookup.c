@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The lookup that a fault makes: which object and page an address shows, and what is allowed.
+ *
+ *	read-lock the map
+ *	find the entry		the thread's hint, else the tree
+ *	judge the access	an ordinary entry in one step, any other one with all the questions
+ *	mend the entry		a submap: go on there; a copy or an object to be made: make it, under the
+ *				exclusive lock, and judge again
+ *
+ * It leaves the map read-locked, so what was found stays true until vm_map_lookup_done().
+ */
+#include "kernel/base/sched.h"
+#include "vm/vm_map.h"
+#include "vm/vm_map_impl.h"
+#include "vm/vm_object.h"
+
+/*
+ * find_hinted: vm_map_lookup_entry for readers.  Each thread remembers the entry it found last; the
+ * memory is good as long as the map is the same one and nobody has written to it since.
+ */
+static bool
+find_hinted(struct vm_lookup *l)
+{
+	struct thread *t = curthread();
+	vm_map_t map = l->map;
+
+	if (t->vm_hint.serial == map->serial && t->vm_hint.timestamp == map->timestamp &&
+	    l->vaddr >= t->vm_hint.entry->start && l->vaddr < t->vm_hint.entry->end) {
+		l->entry = t->vm_hint.entry;
+		return true;
+	}
+	if (!vm_map_lookup_entry(map, l->vaddr, &l->entry))
+		return false;
+	t->vm_hint.serial = map->serial;
+	t->vm_hint.timestamp = map->timestamp;
+	t->vm_hint.entry = l->entry;
+	return true;
+}
+
+/* Entries with one of these need more than a look at their protection. */
+#define NOT_ORDINARY                                                                           \
+	(VM_ENTRY_IS_SUB_MAP | VM_ENTRY_GUARD | VM_ENTRY_NEEDS_COPY | VM_ENTRY_IN_TRANSITION | \
+	 VM_ENTRY_NOFAULT)
+
+/* judge_other: judge for what is not ordinary, or not allowed. */
+static kern_return_t
+judge_other(struct vm_lookup *l)
+{
+	const struct vm_map_entry *e = l->entry;
+	vm_prot_t wanted = l->fault_type & VM_PROT_ALL;
+
+	if (e->eflags & VM_ENTRY_IS_SUB_MAP) {
+		l->need = VM_LOOKUP_SUBMAP;
+		return KERN_SUCCESS;
+	}
+	/* A stack's gap counts as unmapped: growth may change that (contracts D18). */
+	if (e->eflags & VM_ENTRY_STACK_GAP)
+		return KERN_INVALID_ADDRESS;
+	l->prot = e->protection;
+	if ((wanted & ~l->prot) != 0 || l->prot == VM_PROT_NONE)
+		return KERN_PROTECTION_FAILURE;
+	if ((l->fault_type & VM_PROT_COPY) && !(e->max_protection & VM_PROT_WRITE) &&
+	    !(e->eflags & VM_ENTRY_COW))
+		return KERN_PROTECTION_FAILURE;
+
+	/* A wired page is entered with all the rights it will ever need. */
+	l->wired = e->wired_count != 0;
+	if (l->wired)
+		wanted = l->prot;
+	if (e->eflags & VM_ENTRY_NEEDS_COPY) {
+		if ((wanted & VM_PROT_WRITE) || (l->fault_type & VM_PROT_COPY))
+			l->need = VM_LOOKUP_SHADOW;
+		else
+			l->prot &= ~VM_PROT_WRITE;
+	}
+	if (e->object == NULL && !(e->eflags & VM_ENTRY_NOFAULT))
+		l->need = VM_LOOKUP_OBJECT;
+	/* Another thread wires it: vm_fault waits for that, and looks again. */
+	if ((e->eflags & VM_ENTRY_IN_TRANSITION) && e->wiring_thread != curthread())
+		l->need = VM_LOOKUP_NOTHING;
+	return KERN_SUCCESS;
+}
+
+/* judge: find the entry and say whether the access is allowed, and in l->need what is left to do.
+ * Map read-locked, and still so in every case. */
+static kern_return_t
+judge(struct vm_lookup *l)
+{
+	const struct vm_map_entry *e;
+
+	if (!find_hinted(l))
+		return KERN_INVALID_ADDRESS;
+	e = l->entry;
+	l->need = VM_LOOKUP_NOTHING;
+	if ((e->eflags & NOT_ORDINARY) || e->wired_count != 0 || e->object == NULL ||
+	    (l->fault_type & ~e->protection) != 0 || e->protection == VM_PROT_NONE)
+		return judge_other(l);
+	l->prot = e->protection;
+	l->wired = false;
+	return KERN_SUCCESS;
+}
+
+/*
+ * enter_submap: go from the read-locked parent into the submap, read-locked.  The two locks are
+ * never held together, so a reference keeps the submap alive in between; should that be the last
+ * one by then, the range is gone.  Once we hold the lock the reference is not needed: who drops the
+ * last one waits for the lock before the map goes (vm_map_fini).
+ */
+static kern_return_t
+enter_submap(struct vm_lookup *l)
+{
+	vm_map_t submap = l->entry->sub_map;
+
+	vm_map_reference(submap);
+	vm_map_unlock_read(l->map);
+	vm_map_lock_read(submap);
+	l->map = submap;
+	if (!vm_map_drop_reference(submap))
+		return KERN_SUCCESS;
+	vm_map_unlock_read(submap);
+	vm_map_destroy(submap);
+	return KERN_INVALID_ADDRESS;
+}
+
+/* make_object: make what the entry needs under the exclusive lock, and go back to the shared one.
+ * On an error the map is unlocked. */
+static kern_return_t
+make_object(struct vm_lookup *l)
+{
+	kern_return_t kr;
+
+	if (vm_map_lock_upgrade(l->map) != 0) {
+		vm_map_lock_read(l->map); /* somebody wrote meanwhile: look again */
+		return KERN_SUCCESS;
+	}
+	if (l->need == VM_LOOKUP_SHADOW)
+		kr = vm_map_entry_shadow(l->map, l->entry);
+	else
+		kr = vm_map_entry_materialise(l->entry);
+	if (kr != KERN_SUCCESS) {
+		vm_map_unlock(l->map);
+		return kr;
+	}
+	vm_map_lock_downgrade(l->map);
+	/* The entry is the same one: nobody could write meanwhile. */
+	curthread()->vm_hint.timestamp = l->map->timestamp;
+	return KERN_SUCCESS;
+}
+
+static void
+set_place(struct vm_lookup *l)
+{
+	l->object = l->entry->object;
+	l->pindex = atop(l->vaddr - l->entry->start + l->entry->offset);
+}
+
+kern_return_t
+vm_map_lookup_fault(struct vm_lookup *l)
+{
+	kern_return_t kr;
+
+	vm_map_lock_read(l->map);
+	while ((kr = judge(l)) == KERN_SUCCESS && l->need != VM_LOOKUP_NOTHING) {
+		kr = l->need == VM_LOOKUP_SUBMAP ? enter_submap(l) : make_object(l);
+		if (kr != KERN_SUCCESS)
+			return kr;
+	}
+	if (kr != KERN_SUCCESS)
+		vm_map_unlock_read(l->map);
+	else
+		set_place(l);
+	return kr;
+}
+
+/* ---- the documented interface ---- */
+
+static void
+give_results(const struct vm_lookup *l, vm_map_entry_t *out_entry, struct vm_object **object,
+	     vm_pindex_t *pindex, vm_prot_t *out_prot, boolean_t *wired)
+{
+	*out_entry = l->entry;
+	*object = l->object;
+	*pindex = l->pindex;
+	*out_prot = l->prot;
+	*wired = l->wired;
+}
+
+kern_return_t
+vm_map_lookup(vm_map_t *var_map, vm_offset_t vaddr, vm_prot_t fault_type, vm_map_entry_t *out_entry,
+	      struct vm_object **object, vm_pindex_t *pindex, vm_prot_t *out_prot, boolean_t *wired)
+{
+	struct vm_lookup l = {.map = *var_map, .vaddr = vaddr, .fault_type = fault_type};
+	kern_return_t kr = vm_map_lookup_fault(&l);
+
+	if (kr != KERN_SUCCESS)
+		return kr;
+	*var_map = l.map;
+	give_results(&l, out_entry, object, pindex, out_prot, wired);
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+vm_map_lookup_locked(vm_map_t *var_map, vm_offset_t vaddr, vm_prot_t fault_type,
+		     vm_map_entry_t *out_entry, struct vm_object **object, vm_pindex_t *pindex,
+		     vm_prot_t *out_prot, boolean_t *wired)
+{
+	struct vm_lookup l = {.map = *var_map, .vaddr = vaddr, .fault_type = fault_type};
+	kern_return_t kr = judge(&l);
+
+	if (kr != KERN_SUCCESS)
+		return kr;
+	if (l.need != VM_LOOKUP_NOTHING)
+		return KERN_FAILURE;
+	set_place(&l);
+	give_results(&l, out_entry, object, pindex, out_prot, wired);
+	return KERN_SUCCESS;
+}
+
+void
+vm_map_lookup_done(vm_map_t map, vm_map_entry_t entry)
+{
+	(void)entry;
+	vm_map_unlock_read(map);
+}
