@@ -225,13 +225,18 @@ op_find(struct process *p)
 	ref_map(&p->ref, (struct ref_range){first, first + n}, prot, VM_PROT_ALL);
 }
 
+/* op_stack: often where there is room for it, so that there are stacks to grow. */
 static void
 op_stack(struct process *p)
 {
-	struct ref_range r = random_range();
+	size_t n = 1 + host_random_below(40), first = host_random_below(REF_PAGES - n);
+	struct ref_range r = {.first = first};
 	vm_prot_t prot = random_prot(), max = prot | random_prot();
 	kern_return_t kr;
 
+	if (host_random_below(2) == 0)
+		ref_first_fit(&p->ref, n, &r.first);
+	r.end = r.first + n;
 	TRACE("stack %zu-%zu prot %u max %u\n", r.first, r.end, prot, max);
 	fail_perhaps();
 	kr = vm_map_stack(map_of(p), ref_address(r.first), ptoa(r.end - r.first), prot, max, 0);
