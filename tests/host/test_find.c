@@ -393,8 +393,8 @@ replace(void *arg)
 }
 
 /*
- * The upper half of what is to be replaced is being wired: while the replacement waits for that, the
- * lower half is still there, with its contents.
+ * The upper half of what is to be replaced is being wired: while the replacement waits for that,
+ * the lower half is still there, with its contents.
  */
 static void
 fnd_09_wiring(void **state)

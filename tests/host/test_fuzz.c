@@ -94,7 +94,7 @@ failed(kern_return_t kr)
 
 /* ---- operations ---- */
 
-/* replaced: a fixed mapping failed for want of memory: what was there may be gone, all or nothing. */
+/* replaced: a fixed mapping failed for want of memory: all of what was there may be gone. */
 static void
 replaced(struct process *p, struct ref_range r)
 {

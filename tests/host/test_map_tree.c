@@ -145,7 +145,7 @@ static void
 op_first_fit(void)
 {
 	static const vm_size_t aligns[] = {P, P, P, 2 * P, 16 * P, 64 * P};
-	vm_size_t align = aligns[host_random_below(sizeof(aligns) / sizeof(aligns[0]))];
+	vm_size_t align = aligns[host_random_below(ARRAY_SIZE(aligns))];
 	size_t start = host_random_below(PAGES), where = 0;
 	size_t pages = 1 + host_random_below(host_random_below(8) == 0 ? PAGES : 12);
 	vm_offset_t addr = 0;

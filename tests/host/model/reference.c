@@ -239,9 +239,9 @@ ref_fork(struct ref_space *parent, struct ref_space *child)
 /* ---- comparison ---- */
 
 /*
- * check_wired: a wired page is in the entry's own object, wired, and its mapping has all the rights of
- * the entry.  The mapping may be missing: a copy-on-write by those who share the page's object from
- * behind removes every mapping of it, and the next access brings it back.
+ * check_wired: a wired page is in the entry's own object, wired, and its mapping has all the rights
+ * of the entry.  The mapping may be missing: a copy-on-write by those who share the page's object
+ * from behind removes every mapping of it, and the next access brings it back.
  */
 static void
 check_wired(const struct ref_page *page, vm_map_t map, vm_map_entry_t e, vm_offset_t va)

@@ -2,9 +2,9 @@
 /*
  * What an address space must be, said in the simplest way: an array of pages.
  *
- * Each page knows what it is, its rights, its inheritance, whether it is wired, and its cell: a byte
- * of memory.  Pages that show the same memory have the same cell.  There are no entries, objects
- * or chains here, so this model and vm/ have little to be wrong about together.
+ * Each page knows what it is, its rights, its inheritance, whether it is wired, and its cell: a
+ * byte of memory.  Pages that show the same memory have the same cell.  There are no entries,
+ * objects or chains here, so this model and vm/ have little to be wrong about together.
  */
 #ifndef MODEL_REFERENCE_H
 #define MODEL_REFERENCE_H
