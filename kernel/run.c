@@ -178,27 +178,44 @@ base_name(const char *path)
 	return name;
 }
 
+/* make_thread: the first thread of p, not yet started.  0 or an error. */
+static int
+make_thread(struct proc *p, const struct proc_entry *entry, struct uthread **out)
+{
+	struct thread_regs regs = {.rip = entry->rip, .rsp = entry->rsp};
+
+	return thread_create(p, &regs, false, out);
+}
+
+static const char *
+error_text(int error)
+{
+	switch (error) {
+	case ENOEXEC:
+		return "the image is refused";
+	case ENOMEM:
+		return "there is not enough memory";
+	case E2BIG:
+		return "the arguments are too long";
+	default:
+		return "an error";
+	}
+}
+
 struct proc *
 run_first(void)
 {
 	struct proc *p = proc_create(base_name(run.path), PROC_CREATE_ROOT);
+	struct uthread *ut = NULL;
 	struct proc_entry entry;
-	struct uthread *ut;
 	int error = p == NULL ? ENOMEM : load(p, &entry);
 
 	if (error == 0)
 		error = give_archive(p);
-	if (error == 0) {
-		struct thread_regs regs = {.rip = entry.rip, .rsp = entry.rsp};
-
-		error = thread_create(p, &regs, false, &ut);
-	}
+	if (error == 0)
+		error = make_thread(p, &entry, &ut);
 	if (error != 0)
-		boot_fail("%s cannot be started: %s", run.path,
-			  error == ENOEXEC  ? "the image is refused"
-			  : error == ENOMEM ? "there is not enough memory"
-			  : error == E2BIG  ? "the arguments are too long"
-					    : "an error");
+		boot_fail("%s cannot be started: %s", run.path, error_text(error));
 	kprintf("pagoda: ready\n");
 	thread_start(ut);
 	thread_unref(ut);

@@ -187,8 +187,8 @@ trap_debug_from_user:
  *	rcx	the user's rip		r11	the user's rflags
  *	rax	number			rdi, rsi, rdx, r10, r8, r9	arguments
  * on the user's stack, interrupts off.  Leaves by SYSRET if the frame still says what SYSRET
- * restores (rip in rcx, rflags in r11), else by IRETQ.  That rip is canonical, as SYSRET demands: user
- * space ends a page before the first address that is not.
+ * restores (rip in rcx, rflags in r11), else by IRETQ.  That rip is canonical, as SYSRET demands:
+ * user space ends a page before the first address that is not.
  *
  * For two instructions the user's rsp is in no register and not yet in the frame, only in memory at
  * an address relative to GS, which GDB cannot express: there, and only there, it shows a wrong one.
