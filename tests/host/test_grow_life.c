@@ -64,7 +64,7 @@ grw_16_other(void **state)
 	model_user_store(f->proc, low - 1, 1);
 	check_u64(VM_INHERIT_COPY, map_at(f->map, low - 1)->inheritance);
 	low -= STEP;
-	check_kr(KERN_SUCCESS, vm_map_protect(f->map, low, low + PAGE, VM_PROT_READ, TRUE));
+	check_kr(KERN_SUCCESS, vm_map_protect(f->map, low, low + PAGE, VM_PROT_RW, TRUE));
 	model_user_store(f->proc, low - 1, 2);
 	check_u64(VM_PROT_ALL, map_at(f->map, low - 1)->max_protection);
 	low -= STEP;
@@ -72,6 +72,11 @@ grw_16_other(void **state)
 	model_user_store(f->proc, low - 1, 3);
 	check_u64(0, map_at(f->map, low - 1)->wired_count);
 	check_u64(PAGE, f->map->user_wired);
+	low -= STEP;
+	check_kr(KERN_SUCCESS, vm_map_wire(f->map, low, low + PAGE, VM_MAP_WIRE_SYSTEM));
+	model_user_store(f->proc, low - 1, 4);
+	check_u64(0, map_at(f->map, low - 1)->wired_count);
+	check_kr(KERN_SUCCESS, vm_map_unwire(f->map, low, low + PAGE, VM_MAP_WIRE_SYSTEM));
 	check_stack(f->map, A, low - STEP, TOP, VM_PROT_RW, VM_PROT_ALL);
 	check_u64(TOP - low + STEP, vm_charge_used());
 }

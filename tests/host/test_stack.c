@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vm_map_stack: rows STK-01 to STK-22 of the contracts. */
-#include <string.h>
-#include "kernel/base/sched.h"
-#include "model/memory.h"
+/* vm_map_stack: what it makes.  What it refuses is in test_stack_refused.c. */
 #include "model/memory_fixture.h"
 #include "model/snapshot.h"
 #include "model/stacks.h"
@@ -24,23 +21,11 @@ make(struct vm_fixture *f, vm_offset_t addr, vm_size_t size)
 	return vm_map_stack(f->map, addr, size, VM_PROT_RW, VM_PROT_ALL, 0);
 }
 
-/* refuse: the stack is refused with this code, and nothing has changed. */
-static void
-refuse(struct vm_fixture *f, kern_return_t expected, vm_offset_t addr, vm_size_t size)
-{
-	struct map_snapshot *before = map_snapshot_take(f->map);
-
-	check_kr(expected, make(f, addr, size));
-	check_unchanged(before, f->map);
-}
-
 static void
 unmap(struct vm_fixture *f, vm_offset_t addr, vm_size_t size)
 {
 	check_kr(KERN_SUCCESS, vm_map_remove(f->map, addr, addr + size));
 }
-
-/* ---- success ---- */
 
 static void
 stk_01(void **state)
@@ -96,18 +81,6 @@ stk_03(void **state)
 	model_proc_set_limit(f->proc, VM_LIMIT_VMEM, f->map->size + stack_init(SIZE));
 	check_kr(KERN_SUCCESS, make(f, A, SIZE));
 	check_u64(4 * PAGE + stack_init(SIZE), f->map->size);
-}
-
-static void
-stk_04(void **state)
-{
-	struct vm_fixture *f = *state;
-
-	map_pages(f->map, A - 4 * PAGE, 4 * PAGE, VM_PROT_RW);
-	model_proc_set_limit(f->proc, VM_LIMIT_VMEM, f->map->size + stack_init(SIZE) - PAGE);
-	refuse(f, KERN_NO_SPACE, A, SIZE);
-	model_proc_set_limit(f->proc, VM_LIMIT_VMEM, 0);
-	refuse(f, KERN_NO_SPACE, A, SIZE);
 }
 
 static void
@@ -242,6 +215,7 @@ stk_19_max(void **state)
 	check_kr(KERN_PROTECTION_FAILURE, vm_map_protect(f->map, start, TOP, VM_PROT_ALL, FALSE));
 	check_kr(KERN_PROTECTION_FAILURE,
 		 vm_map_protect(f->map, A, TOP, VM_PROT_READ | VM_PROT_EXECUTE, FALSE));
+	check_kr(KERN_PROTECTION_FAILURE, vm_map_protect(f->map, A, start, VM_PROT_ALL, FALSE));
 	check_unchanged(before, f->map);
 }
 
@@ -294,174 +268,6 @@ stk_21(void **state)
 	check_kr(KERN_NO_SPACE, vm_map_find(f->map, NULL, 0, &addr, PAGE, TOP, VMFS_ANY_SPACE,
 					    VM_PROT_RW, VM_PROT_ALL, 0));
 	check_stack(f->map, A, TOP - stack_init(SIZE), TOP, VM_PROT_RW, VM_PROT_ALL);
-}
-
-/* ---- refusals ---- */
-
-static void
-stk_06(void **state)
-{
-	struct vm_fixture *f = *state;
-
-	refuse(f, KERN_NO_SPACE, 0, SIZE);
-	refuse(f, KERN_NO_SPACE, MODEL_USER_MIN - PAGE, SIZE);
-	check_kr(KERN_SUCCESS, make(f, MODEL_USER_MIN, SIZE));
-}
-
-static void
-stk_07(void **state)
-{
-	struct vm_fixture *f = *state;
-
-	refuse(f, KERN_NO_SPACE, MODEL_USER_MAX, SIZE);
-	refuse(f, KERN_NO_SPACE, MODEL_USER_MAX + SIZE, SIZE);
-	refuse(f, KERN_NO_SPACE, trunc_page(UINT64_MAX), PAGE);
-}
-
-static void
-stk_08(void **state)
-{
-	struct vm_fixture *f = *state;
-
-	refuse(f, KERN_NO_SPACE, A, -A);		     /* ends at 2^64 */
-	refuse(f, KERN_NO_SPACE, A, -A + SIZE);		     /* ends in the map, below A */
-	refuse(f, KERN_NO_SPACE, A, trunc_page(UINT64_MAX)); /* ends right below A */
-}
-
-static void
-stk_09(void **state)
-{
-	struct vm_fixture *f = *state;
-
-	refuse(f, KERN_NO_SPACE, MODEL_USER_MAX - SIZE + PAGE, SIZE);
-	refuse(f, KERN_NO_SPACE, A, MODEL_USER_MAX);
-	check_kr(KERN_SUCCESS, make(f, MODEL_USER_MAX - SIZE, SIZE));
-}
-
-static void
-stk_10(void **state)
-{
-	struct vm_fixture *f = *state;
-
-	map_pages(f->map, A, PAGE, VM_PROT_RW);
-	refuse(f, KERN_NO_SPACE, A, SIZE);
-	unmap(f, A, PAGE);
-	map_guard(f->map, A, PAGE);
-	refuse(f, KERN_NO_SPACE, A, SIZE);
-	unmap(f, A, PAGE);
-	map_pages(f->map, A - PAGE, 2 * PAGE, VM_PROT_NONE);
-	refuse(f, KERN_NO_SPACE, A, SIZE);
-	unmap(f, A - PAGE, 2 * PAGE);
-	check_kr(KERN_SUCCESS, make(f, A - SIZE + PAGE, SIZE)); /* another stack's top page */
-	refuse(f, KERN_NO_SPACE, A, SIZE);
-	unmap(f, A - SIZE + PAGE, SIZE);
-	check_kr(KERN_SUCCESS, make(f, A, SIZE)); /* another stack's gap */
-	refuse(f, KERN_NO_SPACE, A, SIZE);
-}
-
-static void
-stk_11(void **state)
-{
-	struct vm_fixture *f = *state;
-	vm_size_t init = stack_init(SIZE);
-	const vm_size_t at[] = {PAGE,	    stack_guard() - PAGE, stack_guard(),
-				SIZE / 2,   SIZE - init - PAGE,	  SIZE - init,
-				SIZE - PAGE};
-
-	for (size_t i = 0; i < ARRAY_SIZE(at); i++) {
-		map_pages(f->map, A + at[i], PAGE, VM_PROT_READ);
-		refuse(f, KERN_NO_SPACE, A, SIZE);
-		unmap(f, A + at[i], PAGE);
-		map_guard(f->map, A + at[i], PAGE);
-		refuse(f, KERN_NO_SPACE, A, SIZE);
-		unmap(f, A + at[i], PAGE);
-	}
-	map_pages(f->map, TOP - PAGE, 2 * PAGE, VM_PROT_RW); /* reaches beyond */
-	refuse(f, KERN_NO_SPACE, A, SIZE);
-	unmap(f, TOP - PAGE, 2 * PAGE);
-	map_pages(f->map, A - PAGE, SIZE + 2 * PAGE, VM_PROT_RW); /* contains it */
-	refuse(f, KERN_NO_SPACE, A, SIZE);
-}
-
-static void
-stk_13(void **state)
-{
-	refuse(*state, KERN_INVALID_ADDRESS, A, 0);
-}
-
-static void
-stk_14(void **state)
-{
-	struct vm_fixture *f = *state;
-
-	refuse(f, KERN_NO_SPACE, A, PAGE);
-	refuse(f, KERN_NO_SPACE, A, stack_guard() - PAGE);
-	refuse(f, KERN_NO_SPACE, A, stack_guard());
-	vm_stack_guard_pages = 1;
-	refuse(f, KERN_NO_SPACE, A, PAGE);
-	check_kr(KERN_SUCCESS, make(f, A, 2 * PAGE));
-	check_u64(PAGE, f->map->size);
-}
-
-static void
-stk_17(void **state)
-{
-	struct vm_fixture *f = *state;
-
-	vm_charge_set_limit(vm_charge_used() + stack_init(SIZE) - PAGE);
-	refuse(f, KERN_RESOURCE_SHORTAGE, A, SIZE);
-	vm_charge_set_limit(vm_charge_used() + stack_init(SIZE));
-	check_kr(KERN_SUCCESS, make(f, A, SIZE));
-}
-
-/* Every allocation of the call fails once: the entry of the stack, that of the gap. */
-static void
-stk_17_memory(void **state)
-{
-	struct vm_fixture *f = *state;
-	struct map_snapshot *before = map_snapshot_take(f->map);
-	unsigned failures = 0;
-	kern_return_t kr;
-
-	for (uint64_t k = 1;; k++) {
-		map_drop_spares(f->map);
-		model_fail_after(k);
-		kr = make(f, A, SIZE);
-		model_fail_off();
-		if (model_fail_count() == 0)
-			break;
-		check_kr(KERN_RESOURCE_SHORTAGE, kr);
-		check_unchanged(before, f->map);
-		failures++;
-	}
-	check_kr(KERN_SUCCESS, kr);
-	check_u64(2, failures);
-}
-
-static void
-unaligned(void **state)
-{
-	struct vm_fixture *f = *state;
-
-	refuse(f, KERN_INVALID_ARGUMENT, A + 1, SIZE);
-	refuse(f, KERN_INVALID_ARGUMENT, A, SIZE - 1);
-	refuse(f, KERN_INVALID_ARGUMENT, A + PAGE / 2, SIZE - PAGE / 2);
-}
-
-static void
-rights(void **state)
-{
-	struct vm_fixture *f = *state;
-	struct map_snapshot *before = map_snapshot_take(f->map);
-
-	check_kr(KERN_INVALID_ARGUMENT, vm_map_stack(f->map, A, SIZE, VM_PROT_RW, VM_PROT_READ, 0));
-	check_unchanged(before, f->map);
-	f->map->flags |= VM_MAP_WXORX;
-	before = map_snapshot_take(f->map);
-	check_kr(KERN_PROTECTION_FAILURE,
-		 vm_map_stack(f->map, A, SIZE, VM_PROT_ALL, VM_PROT_ALL, 0));
-	check_unchanged(before, f->map);
-	check_kr(KERN_SUCCESS, make(f, A, SIZE));
 }
 
 /* ---- locks ---- */
@@ -530,21 +336,10 @@ main(void)
 	    {"STK-01: the top of the reservation is mapped, the rest is inaccessible", stk_01},
 	    {"STK-02: making a stack allocates no page; the first touch finds zeroes", stk_02},
 	    {"STK-03: the VMEM limit may be reached", stk_03},
-	    {"STK-04: over the VMEM limit a stack is refused", stk_04},
 	    {"STK-05: only what is mapped at once counts for the VMEM limit", stk_05},
-	    {"STK-06: a bottom below the map is refused", stk_06},
-	    {"STK-07: a bottom at or above the map's end is refused", stk_07},
-	    {"STK-08: a reservation that wraps around is refused", stk_08},
-	    {"STK-09: a reservation that ends beyond the map is refused, not cut", stk_09},
-	    {"STK-10: a mapping, a guard or a gap at the bottom forbids the stack", stk_10},
-	    {"STK-11: a page anywhere in the reservation forbids the stack", stk_11},
 	    {"STK-12: neighbours may touch the reservation and stay what they are", stk_12},
-	    {"STK-13: a size of 0 is an invalid address", stk_13},
-	    {"STK-14: a reservation that cannot hold more than the guard is refused", stk_14},
 	    {"STK-15: guard and one page: one page of stack that cannot grow", stk_15},
 	    {"STK-16: a reservation below a step is mapped at once but for its guard", stk_16},
-	    {"STK-17: a refused charge leaves nothing behind", stk_17},
-	    {"STK-17: whichever allocation fails, nothing is left behind", stk_17_memory},
 	    {"STK-18: the map flags apply to the stack and to what it grows by", stk_18},
 	    {"STK-18: a stack can be made to be shared", stk_18_share},
 	    {"STK-19: prot and max are what was asked for; protect may use max", stk_19},
@@ -552,8 +347,6 @@ main(void)
 	    {"STK-20: of two adjacent stacks each grows in its own gap", stk_20},
 	    {"STK-21: the gap is no free space", stk_21},
 	    {"STK-22: the process lock is held until the call returns", stk_22},
-	    {"STK: unaligned arguments are refused", unaligned},
-	    {"STK: prot beyond max, and write with execute under W^X, are refused", rights},
 	    {"STK: a map under construction has no limits", no_owner},
 	};
 

@@ -239,6 +239,7 @@ sub_09_unfit(void **state)
 	struct vm_fixture *f = *state;
 	vm_map_t small = vm_map_create(kernel_pmap, LOW, HIGH - PAGE);
 	vm_map_t user = vm_map_create(f->pmap, LOW, HIGH);
+	vm_map_t twin = vm_map_create(kernel_pmap, PARENT_MIN, PARENT_MAX);
 
 	place(parent, LOW, SIZE, 0);
 	refuse(parent, LOW, HIGH, small);
@@ -248,6 +249,13 @@ sub_09_unfit(void **state)
 	place(sub, LOW, SIZE, 0);
 	refuse(sub, LOW, HIGH, parent); /* would come back to where it began */
 	refuse(sub, LOW, HIGH, sub);
+	/* Nor may two maps with the same bounds show each other. */
+	place(parent, HIGH, SIZE, 0);
+	place(twin, HIGH, SIZE, 0);
+	refuse(parent, HIGH, HIGH + SIZE, twin);
+	refuse(twin, HIGH, HIGH + SIZE, parent);
+	empty(twin);
+	vm_map_deallocate(twin);
 	vm_map_deallocate(small);
 	vm_map_deallocate(user);
 }
