@@ -15,6 +15,7 @@
 #include "model/reference.h"
 #include "model/space.h"
 #include "model/vm_fixture.h"
+#include "vm/vm_charge.h"
 #include "vm/vm_object.h"
 #include "vm/vmspace.h"
 
@@ -457,11 +458,58 @@ audit(vm_map_t map)
 	vm_map_unlock_read(map);
 }
 
+/* ---- the commit account: each byte is charged to an entry or to an object ---- */
+
+#define SEEN_MAX 4096
+
+struct charges {
+	struct vm_object *seen[SEEN_MAX];
+	size_t nseen;
+	uint64_t bytes;
+};
+
+/* add_chain: the object and what it shadows, each once. */
+static void
+add_chain(struct charges *c, struct vm_object *object)
+{
+	for (; object != NULL; object = object->backing) {
+		for (size_t i = 0; i < c->nseen; i++) {
+			if (c->seen[i] == object)
+				return;
+		}
+		assert_true(c->nseen < SEEN_MAX);
+		c->seen[c->nseen++] = object;
+		c->bytes += object->charge;
+	}
+}
+
+static void
+check_charge(void)
+{
+	static struct charges c;
+	vm_map_entry_t e;
+
+	c = (struct charges){0};
+	add_chain(&c, shared_object);
+	for (size_t i = 0; i < PROCESSES; i++) {
+		if (processes[i].proc == NULL)
+			continue;
+		vm_map_for_each (e, map_of(&processes[i])) {
+			if (e->eflags & VM_ENTRY_CHARGED)
+				c.bytes += e->end - e->start;
+			if (!(e->eflags & VM_ENTRY_GUARD))
+				add_chain(&c, e->object);
+		}
+	}
+	check_u64(c.bytes, vm_charge_used());
+}
+
 /* check_all: every process, every object, and the rest of the machine. */
 static void
 check_all(struct vm_fixture *f)
 {
 	vm_fixture_audit(f);
+	check_charge();
 	for (size_t i = 0; i < PROCESSES; i++) {
 		if (processes[i].proc == NULL)
 			continue;
