@@ -238,11 +238,13 @@ sub_09_unfit(void **state)
 {
 	struct vm_fixture *f = *state;
 	vm_map_t small = vm_map_create(kernel_pmap, LOW, HIGH - PAGE);
+	vm_map_t late = vm_map_create(kernel_pmap, LOW + PAGE, HIGH);
 	vm_map_t user = vm_map_create(f->pmap, LOW, HIGH);
 	vm_map_t twin = vm_map_create(kernel_pmap, PARENT_MIN, PARENT_MAX);
 
 	place(parent, LOW, SIZE, 0);
 	refuse(parent, LOW, HIGH, small);
+	refuse(parent, LOW, HIGH, late);
 	refuse(parent, LOW, HIGH, user);
 	refuse(parent, LOW, HIGH, parent);
 	check_kr(KERN_SUCCESS, vm_map_submap(parent, LOW, HIGH, sub));
@@ -257,6 +259,7 @@ sub_09_unfit(void **state)
 	empty(twin);
 	vm_map_deallocate(twin);
 	vm_map_deallocate(small);
+	vm_map_deallocate(late);
 	vm_map_deallocate(user);
 }
 
