@@ -211,8 +211,8 @@ tap_main(int argc, char **argv, const struct tap_test *tests, size_t count)
 	return failures == 0 ? STATUS_PASSED : STATUS_FAILED;
 }
 
-/* A process that has ended is taken apart by its last thread, a little after it could be waited
- * for: take the counts when they have stood still for a while. */
+/* What was waited for is gone, but a process or thread that nobody waits for takes its time: take
+ * the counts when they have stood still for a while. */
 #define SETTLE_TRIES 200
 #define SETTLE_MS    5
 

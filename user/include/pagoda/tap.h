@@ -84,8 +84,8 @@ struct proc_status tap_run(void (*fn)(void *), void *arg);
 /* tap_start: likewise, but only start it; its handle. */
 handle_t tap_start(void (*fn)(void *), void *arg);
 
-/* What the kernel holds, to be compared before and after.  tap_counts waits until the ended
- * processes of others are gone from the count too. */
+/* What the kernel holds, to be compared before and after.  tap_counts waits until processes that
+ * nobody waits for are gone from the count too. */
 void tap_counts(struct system_info *info);
 /* tap_no_leak: nothing of `before` has grown or shrunk, pages within `slack`, and map entries within
  * a few of the kernel's own: so do a thing often before looking for what it loses. */
