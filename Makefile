@@ -59,7 +59,8 @@ endif
 # --- Flags -----------------------------------------------------------------------------------
 
 CONFIG_debug   := -DCONFIG_DEBUG
-CONFIG_release :=
+# GCC alone would call many small functions of the fault path (docs/decisions.md, Speed).
+CONFIG_release := $(if $(CC_TARGET),,-finline-limit=400)
 SANITIZE_debug := -fsanitize=undefined
 
 ifeq ($(filter undefined,$(origin CONFIG_$(BUILD))),undefined)

@@ -18,6 +18,9 @@
  *
  * A lookup follows digits without comparing prefixes: at the end it finds a page, whose own index
  * tells whether it is the right one.
+ *
+ * Pages are mostly made in order, so the tree remembers the lowest node it inserted into; the next
+ * lookup and insertion there need no descent.
  */
 #include "kernel/base/panic.h"
 #include "vm/vm_page.h"
@@ -91,21 +94,40 @@ node_set(struct radix_node *n, vm_pindex_t index, uintptr_t e)
 	n->used |= 1ull << s;
 }
 
+/* leaf_slot: the slot for index in the remembered node, or NULL if it is elsewhere. */
+static inline uintptr_t *
+leaf_slot(const struct vm_radix *t, vm_pindex_t index)
+{
+	if (t->leaf == NULL || index >> DIGIT_BITS != t->leaf->prefix)
+		return NULL;
+	return &t->leaf->slot[index & DIGIT_MASK];
+}
+
 struct vm_page *
 vm_radix_lookup(const struct vm_radix *t, vm_pindex_t index)
 {
-	uintptr_t e = t->root;
+	uintptr_t e = t->root, *slot = leaf_slot(t, index);
 	struct vm_page *m;
 
+	if (slot != NULL)
+		return to_page(*slot);
 	while (is_node(e))
 		e = to_node(e)->slot[node_digit(to_node(e), index)];
 	m = to_page(e);
 	return m != NULL && m->pindex == index ? m : NULL;
 }
 
+/* remember: if n is a lowest node, the next page will probably go there too. */
+static void
+remember(struct vm_radix *t, struct radix_node *n)
+{
+	if (n->shift == 0)
+		t->leaf = n;
+}
+
 /* split: put a new node above e, which is at *link, so that index gets a slot beside it. */
 static kern_return_t
-split(uintptr_t *link, uintptr_t e, vm_pindex_t index, uintptr_t leaf)
+split(struct vm_radix *t, uintptr_t *link, uintptr_t e, vm_pindex_t index, uintptr_t leaf)
 {
 	vm_pindex_t other = is_node(e) ? node_first(to_node(e)) : to_page(e)->pindex;
 	struct radix_node *n;
@@ -121,37 +143,54 @@ split(uintptr_t *link, uintptr_t e, vm_pindex_t index, uintptr_t leaf)
 	node_set(n, other, e);
 	node_set(n, index, leaf);
 	*link = (uintptr_t)n;
+	remember(t, n);
+	return KERN_SUCCESS;
+}
+
+/* insert_below: insert by descent from the root. */
+static kern_return_t
+insert_below(struct vm_radix *t, vm_pindex_t index, uintptr_t leaf)
+{
+	struct radix_node *n = NULL;
+	uintptr_t *link = &t->root;
+
+	while (is_node(*link) && node_covers(to_node(*link), index)) {
+		n = to_node(*link);
+		link = &n->slot[node_digit(n, index)];
+	}
+	if (*link != 0)
+		return split(t, link, *link, index, leaf);
+	if (n == NULL) {
+		t->root = leaf;
+	} else {
+		node_set(n, index, leaf);
+		remember(t, n);
+	}
 	return KERN_SUCCESS;
 }
 
 kern_return_t
 vm_radix_insert(struct vm_radix *t, struct vm_page *m)
 {
-	vm_pindex_t index = m->pindex;
-	uintptr_t leaf = (uintptr_t)m | PAGE_TAG;
-	struct radix_node *n = NULL;
-	uintptr_t *link = &t->root;
+	uintptr_t leaf = (uintptr_t)m | PAGE_TAG, *slot = leaf_slot(t, m->pindex);
 
-	ASSERT(index >> INDEX_BITS == 0, "index %#zx", (size_t)index);
-	while (is_node(*link) && node_covers(to_node(*link), index)) {
-		n = to_node(*link);
-		link = &n->slot[node_digit(n, index)];
-	}
-	if (*link != 0)
-		return split(link, *link, index, leaf);
-	if (n == NULL)
-		t->root = leaf;
-	else
-		node_set(n, index, leaf);
+	ASSERT(m->pindex >> INDEX_BITS == 0, "index %#zx", (size_t)m->pindex);
+	if (slot == NULL)
+		return insert_below(t, m->pindex, leaf);
+	VERIFY(*slot == 0, "index %#zx is there already", (size_t)m->pindex);
+	*slot = leaf;
+	t->leaf->used |= 1ull << (m->pindex & DIGIT_MASK);
 	return KERN_SUCCESS;
 }
 
 /* node_shrink: n, which hangs at *link, lost a slot: with one left it is not needed. */
 static void
-node_shrink(uintptr_t *link, struct radix_node *n)
+node_shrink(struct vm_radix *t, uintptr_t *link, struct radix_node *n)
 {
 	if ((n->used & (n->used - 1)) != 0)
 		return;
+	if (t->leaf == n)
+		t->leaf = NULL;
 	*link = n->slot[__builtin_ctzll(n->used)];
 	vm_zone_free(&node_zone, n);
 }
@@ -174,7 +213,7 @@ vm_radix_remove(struct vm_radix *t, vm_pindex_t index)
 	*link = 0;
 	if (n != NULL) {
 		n->used &= ~(1ull << node_digit(n, index));
-		node_shrink(node_link, n);
+		node_shrink(t, node_link, n);
 	}
 	return m;
 }

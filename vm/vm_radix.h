@@ -12,8 +12,11 @@
 
 struct vm_page;
 
+struct radix_node;
+
 struct vm_radix {
-	uintptr_t root; /* 0 empty; otherwise a node or a tagged page */
+	uintptr_t root;		 /* 0 empty; otherwise a node or a tagged page */
+	struct radix_node *leaf; /* lowest-level node of the last insertion, or NULL */
 };
 
 void vm_radix_init(void); /* the zone; boot */
