@@ -33,8 +33,8 @@ struct block {
 #define MARK_FREE 0x66726565u /* "free" */
 
 #define SMALLEST_CLASS	  16u
-#define CLASSES		  24u
-#define LARGEST_CLASS	  class_size(CLASSES - 1)
+#define CLASSES		  20u /* even: the last one is a power of two */
+#define LARGEST_CLASS	  ((size_t)SMALLEST_CLASS << CLASSES / 2)
 #define CLASS_OWN_MAPPING UINT32_MAX
 
 #define SPAN_BYTES (16 * PAGE_SIZE)
@@ -46,6 +46,7 @@ static struct mutex lock = MUTEX_INIT;
 static struct block *free_blocks[CLASSES]; /* guarded by lock */
 
 _Static_assert(HEADER == 16, "what malloc returns must be 16-byte aligned");
+_Static_assert(HEADER + LARGEST_CLASS <= SPAN_BYTES / 2, "a span holds blocks of every class");
 
 /* Usable bytes of a class: 16, 32, 48, 64, 96, 128, 192 ... */
 static size_t

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ARCHIVE_PATH_MAX 256
+#define ARCHIVE_PATH_MAX 260 /* 155 of prefix, a slash, 100 of name, the end */
 
 struct archive_file {
 	char path[ARCHIVE_PATH_MAX]; /* "bin/hello" */
