@@ -55,7 +55,7 @@ repeat(void (*fn)(void *), unsigned count)
 static void
 expect_nothing_lost(void (*fn)(void *), unsigned count)
 {
-	struct system_info before;
+	struct system_info before = {0};
 
 	make_area();
 	repeat(fn, WARM_UP);
@@ -93,7 +93,7 @@ fault_child(void *arg)
 static void
 faulting_children(void)
 {
-	struct system_info before;
+	struct system_info before = {0};
 
 	make_area();
 	for (int i = 0; i < 100 + WARM_UP; i++) {
@@ -116,7 +116,7 @@ write_both(void *arg)
 static void
 both_write(void)
 {
-	struct system_info before;
+	struct system_info before = {0};
 	struct vm_region r;
 
 	make_area();
@@ -145,7 +145,7 @@ static void
 many_alive(void)
 {
 	handle_t children[ALIVE];
-	struct system_info before;
+	struct system_info before = {0};
 	struct proc_status status;
 
 	make_area();
@@ -236,7 +236,7 @@ orphans(void)
 static void
 never_started(void)
 {
-	struct system_info before;
+	struct system_info before = {0};
 
 	make_area();
 	for (int i = 0; i < 100 + WARM_UP; i++) {

@@ -99,7 +99,7 @@ spawn_too_many(void)
 {
 	static char large[32 * 1024];
 	static const char *argv[64];
-	struct system_info before;
+	struct system_info before = {0};
 
 	memset(large, 'x', sizeof large - 1);
 	for (int i = 0; i < 63; i++) {
@@ -359,7 +359,7 @@ spawning(void *arg)
 static void
 expect_killable(void (*fn)(void *))
 {
-	struct system_info before;
+	struct system_info before = {0};
 	uint64_t random = clock_now() | 1;
 
 	for (int i = 0; i < KILLS; i++) {
@@ -476,7 +476,7 @@ wait_times_out(void)
 static void
 handle_closed_first(void)
 {
-	struct system_info before;
+	struct system_info before = {0};
 
 	for (int i = 0; i < 4; i++) {
 		if (i == 1) {

@@ -25,7 +25,7 @@ count_and_exit(void *arg)
 static void
 create_and_join(void)
 {
-	struct system_info before;
+	struct system_info before = {0};
 	uint32_t count = 0;
 
 	for (int i = 0; i < 220; i++) {
