@@ -151,12 +151,12 @@ sorting(void)
 static void
 heap_stress(void *arg)
 {
-	static const size_t largest[] = {64, 1000, 40000, 300000};
+	static const size_t largest[] = {64, 1000, 10000, 60000};
 	uint64_t random = ADDR(arg);
 	uint8_t *blocks[BLOCKS] = {0};
 	size_t sizes[BLOCKS] = {0};
 
-	for (int round = 0; round < 4000; round++) {
+	for (int round = 0; round < 1500; round++) {
 		size_t i = random_next(&random) % BLOCKS;
 		size_t size = random_next(&random) % largest[random_next(&random) % 4] + 1;
 		size_t kept = size < sizes[i] ? size : sizes[i];
