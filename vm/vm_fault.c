@@ -72,45 +72,31 @@ fault_enter(struct fault *f, struct vm_page *m, vm_prot_t prot)
 
 /* ---- the four cases; the top object is write-locked and unlocked by fault_resolve ---- */
 
-/* fault_new_page: a page for the top object, busy; KERN_RESOURCE_SHORTAGE without memory. */
-static kern_return_t
-fault_new_page(struct fault *f, int req, struct vm_page **out)
-{
-	*out = vm_page_alloc(f->l.object, f->l.pindex, req);
-	return *out == NULL ? KERN_RESOURCE_SHORTAGE : KERN_SUCCESS;
-}
-
-/* fault_zero_fill: case 2. */
+/* fault_zero_fill: case 2.  The object stays locked until the page is mapped, so nobody can find it
+ * unfinished and it need not be busy. */
 static kern_return_t
 fault_zero_fill(struct fault *f)
 {
-	struct vm_page *m;
-	kern_return_t kr = fault_new_page(f, VM_ALLOC_ZERO, &m);
+	struct vm_page *m =
+	    vm_page_alloc(f->l.object, f->l.pindex, VM_ALLOC_ZERO | VM_ALLOC_NOBUSY);
 
-	if (kr != KERN_SUCCESS)
-		return kr;
-	kr = fault_enter(f, m, f->l.prot);
-	vm_page_unbusy(m);
-	return kr;
+	return m == NULL ? KERN_RESOURCE_SHORTAGE : fault_enter(f, m, f->l.prot);
 }
 
 /* fault_copy_up: case 4; m's object is locked. */
 static kern_return_t
 fault_copy_up(struct fault *f, struct vm_page *m)
 {
-	struct vm_page *copy;
-	kern_return_t kr = fault_new_page(f, 0, &copy);
+	struct vm_page *copy = vm_page_alloc(f->l.object, f->l.pindex, VM_ALLOC_NOBUSY);
 
-	if (kr != KERN_SUCCESS)
-		return kr;
+	if (copy == NULL)
+		return KERN_RESOURCE_SHORTAGE;
 	pmap_copy_page(m, copy);
 	copy->flags |= VM_PAGE_VALID;
 	/* Others that share the top object may have the old page mapped: it is shadowed now. */
 	if (f->l.object->ref_count > 1)
 		pmap_remove_all(m);
-	kr = fault_enter(f, copy, f->l.prot);
-	vm_page_unbusy(copy);
-	return kr;
+	return fault_enter(f, copy, f->l.prot);
 }
 
 /*

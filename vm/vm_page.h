@@ -52,10 +52,10 @@ enum vm_page_state {
 #define VM_PAGE_REFERENCED 0x02
 
 /* Requests of the allocators. */
-#define VM_ALLOC_ZERO  0x1 /* contents must be zero */
-#define VM_ALLOC_WIRED 0x2 /* wire_count 1 */
-#define VM_ALLOC_RESERVE \
-	0x4 /* may use the last VM_PAGE_RESERVE frames: for work that frees memory */
+#define VM_ALLOC_ZERO	 0x1 /* contents must be zero */
+#define VM_ALLOC_WIRED	 0x2 /* wire_count 1 */
+#define VM_ALLOC_RESERVE 0x4 /* may use the last VM_PAGE_RESERVE frames: to free memory with */
+#define VM_ALLOC_NOBUSY	 0x8 /* in an object: not busy; its lock is kept until it is filled */
 
 /* vm_page_array[pfn]: the page of each frame below vm_page_max_pfn (holes included). */
 extern struct vm_page *vm_page_array;
@@ -119,9 +119,17 @@ kern_return_t vm_page_sleep(struct vm_page *m, const char *why);
 void vm_page_wire(struct vm_page *m);
 void vm_page_unwire(struct vm_page *m);
 
-/* For vm_phys.c.  vm_page_init: m is allocated now; sets the whole structure.  vm_page_wake_waiters:
- * frames were freed; wakes those in vm_page_wait(). */
-void vm_page_init(struct vm_page *m, int req);
+/* vm_page_init: m is allocated now; sets the whole structure.  For the allocators. */
+static inline void
+vm_page_init(struct vm_page *m, int req)
+{
+	*m = (struct vm_page){
+	    .state = VM_PAGE_STATE_USED,
+	    .wire_count = (req & VM_ALLOC_WIRED) != 0,
+	};
+}
+
+/* vm_page_wake_waiters: frames were freed; wakes those in vm_page_wait().  For the allocators. */
 void vm_page_wake_waiters(void);
 
 /*

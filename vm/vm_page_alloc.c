@@ -21,7 +21,7 @@
 #include "vm/vm_page.h"
 #include "vm/vm_phys.h"
 
-#define CACHE_SIZE   32		      /* frames in a cache */
+#define CACHE_SIZE   64		      /* frames in a cache */
 #define CACHE_MOVE   (CACHE_SIZE / 2) /* frames moved between a cache and the buddies at once */
 #define POOL_SIZE    64		      /* zeroed frames kept */
 #define SHORT_FRAMES (4 * VM_PAGE_RESERVE) /* fewer frames in the buddies: memory is short */

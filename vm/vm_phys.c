@@ -154,15 +154,6 @@ may_take(uint64_t n, int req)
 	return buddies.frames >= n + kept;
 }
 
-void
-vm_page_init(struct vm_page *m, int req)
-{
-	*m = (struct vm_page){
-	    .state = VM_PAGE_STATE_USED,
-	    .wire_count = (req & VM_ALLOC_WIRED) != 0,
-	};
-}
-
 struct vm_page *
 vm_phys_alloc(unsigned order, int req)
 {

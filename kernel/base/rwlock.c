@@ -43,16 +43,14 @@
 #include "kernel/base/sleepq.h"
 #include <machine/percpu.h>
 
-#define WRITE ((uint64_t)1 << 0)
-#define RTURN ((uint64_t)1 << 1)
-
-#define COUNT_MASK	(((uint64_t)1 << 20) - 1)
-#define READER		((uint64_t)1 << 2) /* one reader */
+#define WRITE		RWLOCK_WRITE
+#define RTURN		((uint64_t)1 << 1)
+#define READER		RWLOCK_READER /* one reader */
 #define READER_WAITING	((uint64_t)1 << 22)
-#define WRITER_WAITING	((uint64_t)1 << 42)
-#define READERS		(COUNT_MASK * READER)
-#define READERS_WAITING (COUNT_MASK * READER_WAITING)
-#define WRITERS_WAITING (COUNT_MASK * WRITER_WAITING)
+#define WRITER_WAITING	RWLOCK_WRITER_WAITING
+#define READERS		RWLOCK_READERS
+#define READERS_WAITING (RWLOCK_COUNT_MASK * READER_WAITING)
+#define WRITERS_WAITING RWLOCK_WRITERS_WAITING
 
 void
 rwlock_init(struct rwlock *l, const char *name, enum lock_rank rank)
@@ -157,9 +155,8 @@ wait_counted(struct rwlock *l, const void *chan, bool (*is_open)(uint64_t),
 	}
 }
 
-/* read_slowly, write_slowly: what rwlock_read and rwlock_write do when the lock is closed. */
-static __attribute__((noinline)) void
-read_slowly(struct rwlock *l)
+void
+rwlock_read_slowly(struct rwlock *l)
 {
 	VERIFY(!rwlock_write_owned(l), "rwlock \"%s\" %p: reading, but held for writing", l->name,
 	       (void *)l);
@@ -167,8 +164,8 @@ read_slowly(struct rwlock *l)
 		wait_counted(l, readers_channel(l), open_to_readers, enter_waiting_reader);
 }
 
-static __attribute__((noinline)) void
-write_slowly(struct rwlock *l)
+void
+rwlock_write_slowly(struct rwlock *l)
 {
 	VERIFY(!rwlock_write_owned(l), "rwlock \"%s\" %p is held by this thread", l->name,
 	       (void *)l);
@@ -196,13 +193,15 @@ try_enter(struct rwlock *l, bool (*is_open)(uint64_t), uint64_t entry)
 	return false;
 }
 
+#ifdef CONFIG_DEBUG
+
 void
 rwlock_read(struct rwlock *l)
 {
 	lockorder_assert_sleepable("rwlock_read");
 	lockorder_acquire(l, l->name, l->rank, LOCK_CALLER);
 	if (__builtin_expect(!try_enter(l, open_to_readers, READER), 0))
-		read_slowly(l);
+		rwlock_read_slowly(l);
 }
 
 void
@@ -211,9 +210,11 @@ rwlock_write(struct rwlock *l)
 	lockorder_assert_sleepable("rwlock_write");
 	lockorder_acquire(l, l->name, l->rank, LOCK_CALLER);
 	if (__builtin_expect(!try_enter(l, open_to_writers, WRITE), 0))
-		write_slowly(l);
+		rwlock_write_slowly(l);
 	set_writer(l, curthread());
 }
+
+#endif
 
 bool
 rwlock_tryread(struct rwlock *l)
@@ -235,22 +236,14 @@ rwlock_trywrite(struct rwlock *l)
 }
 
 void
-rwlock_read_unlock(struct rwlock *l)
+rwlock_reader_left(struct rwlock *l, uint64_t s)
 {
-	uint64_t s;
-
-	ASSERT(state_load(l) & READERS, "rwlock \"%s\" %p: no readers, state %#lx", l->name,
-	       (void *)l, (unsigned long)state_load(l));
-	lockorder_release(l);
-	s = __atomic_sub_fetch(&l->state, READER, __ATOMIC_RELEASE);
 	if ((s & WRITERS_WAITING) && open_to_writers(s))
 		sleepq_wake_one(writers_channel(l));
 }
 
-/* write_leave: take WRITE away and `add` something, make it the waiting readers' turn, and wake
- * those that may enter. */
-static __attribute__((noinline)) void
-write_leave(struct rwlock *l, uint64_t add)
+void
+rwlock_write_leave(struct rwlock *l, uint64_t add)
 {
 	uint64_t s = state_load(l), to;
 
@@ -266,6 +259,20 @@ write_leave(struct rwlock *l, uint64_t add)
 		sleepq_wake_one(writers_channel(l));
 }
 
+#ifdef CONFIG_DEBUG
+
+void
+rwlock_read_unlock(struct rwlock *l)
+{
+	uint64_t s;
+
+	ASSERT(state_load(l) & READERS, "rwlock \"%s\" %p: no readers, state %#lx", l->name,
+	       (void *)l, (unsigned long)state_load(l));
+	lockorder_release(l);
+	s = __atomic_sub_fetch(&l->state, READER, __ATOMIC_RELEASE);
+	rwlock_reader_left(l, s);
+}
+
 void
 rwlock_write_unlock(struct rwlock *l)
 {
@@ -277,8 +284,10 @@ rwlock_write_unlock(struct rwlock *l)
 	lockorder_release(l);
 	set_writer(l, NULL);
 	if (__builtin_expect(!state_change(l, &held, 0), 0))
-		write_leave(l, 0);
+		rwlock_write_leave(l, 0);
 }
+
+#endif
 
 bool
 rwlock_tryupgrade(struct rwlock *l)
@@ -302,7 +311,7 @@ rwlock_downgrade(struct rwlock *l)
 	ASSERT(rwlock_write_owned(l), "rwlock \"%s\" %p: downgraded, writer %p", l->name, (void *)l,
 	       (void *)__atomic_load_n(&l->writer, __ATOMIC_RELAXED));
 	set_writer(l, NULL);
-	write_leave(l, READER);
+	rwlock_write_leave(l, READER);
 }
 
 bool
