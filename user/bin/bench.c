@@ -291,23 +291,34 @@ place_up_to(unsigned n)
 	}
 }
 
-/* fault_at: the first touch of single-page entries, scattered; each is made anew afterwards. */
+/* nth_writable: the address of the i-th writable entry from the middle of n entries on. */
+static uint64_t
+nth_writable(unsigned n, unsigned i)
+{
+	unsigned writable = n / 2;
+
+	return places[(writable / 2 + i) % writable * 2 + 1];
+}
+
+/* fault_at: first touches of single-page entries, from the middle on, each an entry of its own.  When
+ * all are touched, or enough, they are made anew. */
 static void
 fault_at(unsigned n)
 {
 	char name[32];
-	uint32_t x = 12345;
 
-	for (unsigned i = 0; i < 2048; i++) {
-		uint64_t t0, at;
+	while (count < 2048) {
+		unsigned touched = 0;
 
-		x = x * 1664525u + 1013904223u;
-		at = places[((uint64_t)(x >> 8) * n >> 24) | 1];
-		t0 = now();
-		*(volatile char *)at = 1;
-		sample(t0, now());
-		vm_map(HANDLE_SELF, at, PAGE, VM_MAP_ARGS(RW, RW | PROT_EXEC, VM_MAP_FLAG_FIXED), 0,
-		       0);
+		for (; touched < n / 2 && count < 2048; touched++) {
+			uint64_t at = nth_writable(n, touched), t0 = now();
+
+			*(volatile char *)at = 1;
+			sample(t0, now());
+		}
+		for (unsigned i = 0; i < touched; i++)
+			vm_map(HANDLE_SELF, nth_writable(n, i), PAGE,
+			       VM_MAP_ARGS(RW, RW | PROT_EXEC, VM_MAP_FLAG_FIXED), 0, 0);
 	}
 	snprintf(name, sizeof(name), "fault_at_%u", n);
 	print_measure(name, 1, 0);
