@@ -21,11 +21,14 @@
 #include "vm/vm_page.h"
 #include "vm/vm_phys.h"
 
-#define CACHE_SIZE   64		      /* frames in a cache */
-#define CACHE_MOVE   (CACHE_SIZE / 2) /* frames moved between a cache and the buddies at once */
-#define POOL_SIZE    64		      /* zeroed frames kept */
-#define SHORT_FRAMES (4 * VM_PAGE_RESERVE) /* fewer frames in the buddies: memory is short */
-#define WAIT_NS	     (100 * NS_PER_MS)
+#define CACHE_SIZE    64	       /* frames in a cache */
+#define CACHE_MOVE    (CACHE_SIZE / 2) /* frames moved between a cache and the buddies at once */
+#define POOL_SIZE     64	       /* zeroed frames kept */
+#define SHORT_FRAMES  (4 * VM_PAGE_RESERVE) /* fewer frames in the buddies: memory is short */
+#define WAIT_NS	      (100 * NS_PER_MS)
+/* With so many frames in the buddies whatever one attempt needs is there: a page, the tables above
+ * it, a slab or two.  With fewer, who failed would fail again. */
+#define ENOUGH_FRAMES (VM_PAGE_RESERVE + 16)
 
 static struct frame_cache {
 	uint32_t count;					 /* (p) */
@@ -227,7 +230,7 @@ vm_page_wait(const char *why)
 	assert_may_fault("vm_page_wait");
 	__atomic_add_fetch(&waiters, 1, __ATOMIC_SEQ_CST);
 	sleepq_prepare(&waiters, why);
-	if (vm_phys_free_frames() > VM_PAGE_RESERVE)
+	if (vm_phys_free_frames() >= ENOUGH_FRAMES)
 		sleepq_cancel();
 	else
 		result = sleepq_wait(clock_now() + WAIT_NS, SLEEPQ_KILLABLE);

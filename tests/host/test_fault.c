@@ -134,18 +134,22 @@ static void
 beyond_the_object_private(void **state)
 {
 	struct vm_fixture *f = *state;
-	struct vm_object *one = space_object(1, 7);
+	struct vm_object *two = space_object(2, 7);
 
-	vm_object_reference(one);
-	check_kr(KERN_SUCCESS, space_insert(f->map, one, 0, A, A + 2 * P, VM_PROT_RW, VM_PROT_ALL,
+	vm_object_reference(two);
+	check_kr(KERN_SUCCESS, space_insert(f->map, two, 0, A, A + 4 * P, VM_PROT_RW, VM_PROT_ALL,
 					    MAP_COPY_ON_WRITE));
-	check_u64(BUS_OBJERR, load(f->proc, A + P));
-	model_user_store(f->proc, A, 8);
-	check_u64(BUS_OBJERR, load(f->proc, A + P));
-	check_u64(BUS_OBJERR, store(f->proc, A + P));
-	check_u64(8, model_user_load(f->proc, A));
-	check_u64(7, space_object_byte(one, 0));
-	vm_object_deallocate(one);
+	check_u64(BUS_OBJERR, load(f->proc, A + 2 * P));
+	/* With one copy the shadow needs what is behind it, with both it does not. */
+	for (vm_offset_t va = A; va < A + 2 * P; va += P) {
+		model_user_store(f->proc, va, 50);
+		check_u64(BUS_OBJERR, load(f->proc, A + 2 * P));
+		check_u64(BUS_OBJERR, store(f->proc, A + 3 * P));
+	}
+	check_u64(1, space_chain(f->map, A));
+	check_u64(50, model_user_load(f->proc, A));
+	check_u64(7, space_object_byte(two, 0));
+	vm_object_deallocate(two);
 }
 
 /* A boot module has the pages it has: what is missing is not zero. */

@@ -90,6 +90,8 @@ no_store_reaches_the_child(void **state)
 	struct thread *t;
 
 	space_map(f->map, A, 4 * P, VM_PROT_RW, VM_PROT_ALL, 0);
+	for (size_t k = 0; k < 4; k++)
+		model_user_store(f->proc, A + ptoa(k), 0);
 	t = model_thread_start("storer", store_on, &s);
 	for (int i = 0; i < 200; i++) {
 		struct proc *child = model_proc_fork(f->proc);

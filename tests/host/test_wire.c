@@ -370,6 +370,24 @@ fork_copies(void **state)
 	unwire(f->map, A, 4, USER);
 }
 
+/* An entry that begins somewhere in its object. */
+static void
+fork_copies_a_part(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *child;
+
+	space_map(f->map, A, 8 * P, VM_PROT_RW, VM_PROT_ALL, 0);
+	space_fill(f->proc, A, 8, 1);
+	wire(f->map, A + 3 * P, 2, USER);
+	child = model_proc_fork(f->proc);
+	space_fill(f->proc, A, 8, 50);
+	check_fill(child, A, 8, 1);
+	space_fill(child, A, 8, 90);
+	check_fill(f->proc, A, 8, 50);
+	model_proc_destroy(child);
+}
+
 /* What the parent cannot write to need not be copied. */
 static void
 fork_of_read_only(void **state)
@@ -622,6 +640,7 @@ main(void)
 	    {"WIR-04: the user's limit is for what he wires, new and in total", limit},
 	    {"WIR-05: a fork copies wired writable memory at once and moves no page of it",
 	     fork_copies},
+	    {"WIR-05: likewise a part of an entry", fork_copies_a_part},
 	    {"WIR-05: wired read-only memory is shared until the child writes", fork_of_read_only},
 	    {"WIR-06: a debugger's write to wired text leaves a wired private page", debugger},
 	    {"WIR-06: all of it can be freed", debugger_and_exit},
