@@ -207,6 +207,29 @@ siblings(void **state)
 	}
 }
 
+/* A collapse can be put off, when a page is on its way: the next fork makes up for it. */
+static void
+put_off(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *below;
+	struct proc *child;
+
+	map_filled(f->proc, 4);
+	child = model_proc_fork(f->proc);
+	model_user_store(f->proc, A, 50);
+	below = space_entry(f->map, A)->object->backing;
+	below->paging++;
+	model_proc_destroy(child);
+	check_u64(2, space_chain(f->map, A));
+	below->paging--;
+	child = model_proc_fork(f->proc);
+	check_u64(1, space_chain(f->map, A));
+	check_u64(50, model_user_load(child, A));
+	check_fill(child, A + P, 3, 2);
+	model_proc_destroy(child);
+}
+
 /* FRK-03 */
 
 static void
@@ -555,6 +578,7 @@ main(void)
 	    {"FRK-02: likewise when the parent writes, too", parent_writes_too},
 	    {"FRK-02: likewise over 1000 generations", generations},
 	    {"FRK-02: what both have overwritten is behind neither of them", siblings},
+	    {"FRK-02: a fork makes up for a collapse that was put off", put_off},
 	    {"FRK-03: the parent goes: the child keeps its data, in one object after a write",
 	     parent_goes},
 	    {"FRK-03: likewise when the child has written before", parent_goes_later},
