@@ -45,7 +45,7 @@ map_init(vm_map_t map, pmap_t pmap, vm_offset_t min, vm_offset_t max, uint32_t f
 {
 	ASSERT(min < max && page_aligned(min | max), "bounds %#lx-%#lx", min, max);
 	memset(map, 0, sizeof(*map));
-	map->header.prev = map->header.next = &map->header;
+	map->header.prev = map->header.next = map->hint = &map->header;
 	map->header.end = min;
 	map->header.start = max;
 	map->pmap = pmap;

@@ -79,6 +79,7 @@ struct vm_map {
 	struct rwlock lock;	    /* user maps: readers and writers; system maps: writers only */
 	struct vm_map_entry header; /* (m) sentinel: end = min, start = max; object NULL */
 	struct vm_map_entry *root;  /* (m) */
+	struct vm_map_entry *hint;  /* (m) where the last change was: an entry or the header */
 	uint32_t nentries;	    /* (m) */
 	uint32_t busy;		    /* (m) wirings that have dropped the lock */
 	vm_size_t size;		    /* (m) bytes in entries, guards not counted */

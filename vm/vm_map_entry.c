@@ -383,15 +383,24 @@ must_wait(vm_map_t map, const struct vm_map_entry *e)
 	       (!(map->flags & VM_MAP_SYSTEM) && system != 0);
 }
 
+/* first_in: the first entry that ends above start; operations will come back to it. */
+static vm_map_entry_t
+first_in(vm_map_t map, vm_offset_t start)
+{
+	vm_map_entry_t e;
+	bool inside = vm_map_lookup_entry(map, start, &e);
+
+	vm_map_hint(map, e);
+	return inside ? e : e->next;
+}
+
 /* wait_deletable: wait until nothing of [start, end) must be waited for.  Map write-locked, and so on
  * return in either case. */
 static kern_return_t
 wait_deletable(vm_map_t map, vm_offset_t start, vm_offset_t end)
 {
-	vm_map_entry_t e;
+	vm_map_entry_t e = first_in(map, start);
 
-	if (!vm_map_lookup_entry(map, start, &e))
-		e = e->next;
 	while (e != &map->header && e->start < end) {
 		if (!must_wait(map, e)) {
 			e = e->next;
@@ -401,21 +410,22 @@ wait_deletable(vm_map_t map, vm_offset_t start, vm_offset_t end)
 			vm_map_lock(map);
 			return KERN_ABORTED;
 		}
-		if (!vm_map_lookup_entry(map, start, &e))
-			e = e->next;
+		e = first_in(map, start);
 	}
 	return KERN_SUCCESS;
 }
 
-/* needs_clip: does the range cut an entry in two? */
+/* needs_clip: does [start, end) cut an entry in two?  e is the first one that ends above start. */
 static bool
-needs_clip(vm_map_t map, vm_offset_t start, vm_offset_t end)
+needs_clip(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end)
 {
-	vm_map_entry_t e;
-
-	if (vm_map_lookup_entry(map, start, &e) && e->start < start)
+	if (e == &map->header || e->start >= end)
+		return false;
+	if (e->start < start || e->end > end)
 		return true;
-	return vm_map_lookup_entry(map, end, &e) && e->start < end;
+	/* Only where the range goes on behind e is there another one to ask. */
+	return e->end < end && e->next->start < end && vm_map_lookup_entry(map, end, &e) &&
+	       e->start < end;
 }
 
 /*
@@ -440,11 +450,9 @@ vm_map_delete(vm_map_t map, vm_offset_t start, vm_offset_t end)
 		return KERN_SUCCESS;
 	if (wait_deletable(map, start, end) != KERN_SUCCESS)
 		return KERN_ABORTED;
-	if (needs_clip(map, start, end) && !vm_map_reserve(map, 2))
+	e = first_in(map, start);
+	if (needs_clip(map, e, start, end) && !vm_map_reserve(map, 2))
 		return KERN_RESOURCE_SHORTAGE;
-
-	if (!vm_map_lookup_entry(map, start, &e))
-		e = e->next;
 	while (e != &map->header && e->start < end) {
 		vm_map_clip_start(map, e, start);
 		vm_map_clip_end(map, e, end);

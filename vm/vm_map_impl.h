@@ -17,6 +17,16 @@ void vm_map_tree_resized(vm_map_t map, vm_map_entry_t e);
  * `length` bytes before it; NULL if there is none. */
 vm_map_entry_t vm_map_tree_gap(vm_map_t map, vm_map_entry_t e, vm_size_t length);
 
+/* vm_map_tree_gap_above: likewise, of the entries that start above addr. */
+vm_map_entry_t vm_map_tree_gap_above(vm_map_t map, vm_offset_t addr, vm_size_t length);
+
+/* vm_map_hint: operations will come back to e, an entry or the header.  Map write-locked. */
+static inline void
+vm_map_hint(vm_map_t map, vm_map_entry_t e)
+{
+	map->hint = e;
+}
+
 /* vm_map_entry_gap: free bytes between e (or the header) and what is before it. */
 static inline vm_size_t
 vm_map_entry_gap(const struct vm_map_entry *e)

@@ -240,13 +240,14 @@ vm_map_findspace_aligned(vm_map_t map, vm_offset_t start, vm_size_t length, vm_s
 		start = vm_map_min(map);
 	if (start > vm_map_max(map) || length > vm_map_max(map) - start || length == 0)
 		return false;
-	vm_map_lookup_entry(map, start, &e);
-	for (e = e->next; (e = vm_map_tree_gap(map, e, length)) != NULL; e = e->next) {
+	e = vm_map_tree_gap_above(map, start, length);
+	for (; e != NULL; e = vm_map_tree_gap(map, e->next, length)) {
 		vm_offset_t low = e->prev->end > start ? e->prev->end : start;
 		vm_offset_t place = (low + align - 1) & ~(align - 1);
 
 		if (place >= low && place <= e->start && e->start - place >= length) {
 			*addr = place;
+			vm_map_hint(map, e->prev);
 			return true;
 		}
 		if (e == &map->header)

@@ -16,6 +16,9 @@
  * max_gap is too small: O(log n).
  *
  * A change starts at one node and walks up only as long as a height or a max_gap really changes.
+ *
+ * The map's hint is the entry linked last, or what is left beside one that was taken out: operations
+ * come back to the same place.  Only writers move it.
  */
 #include "kernel/base/panic.h"
 #include "vm/vm_map.h"
@@ -36,19 +39,27 @@ max_gap(const struct vm_map_entry *e)
 	return e == NULL ? 0 : e->max_gap;
 }
 
+/* largest_gap: what e's max_gap must be, by its own gap and its children. */
+static vm_size_t
+largest_gap(const struct vm_map_entry *e)
+{
+	vm_size_t gap = vm_map_entry_gap(e);
+
+	if (gap < max_gap(e->child[LOW]))
+		gap = e->child[LOW]->max_gap;
+	if (gap < max_gap(e->child[HIGH]))
+		gap = e->child[HIGH]->max_gap;
+	return gap;
+}
+
 /* recompute: e's height and max_gap from its children and its own gap. */
 static void
 recompute(vm_map_entry_t e)
 {
 	int low = height(e->child[LOW]), high = height(e->child[HIGH]);
-	vm_size_t gap = vm_map_entry_gap(e);
 
 	e->height = 1 + (low > high ? low : high);
-	if (gap < max_gap(e->child[LOW]))
-		gap = max_gap(e->child[LOW]);
-	if (gap < max_gap(e->child[HIGH]))
-		gap = max_gap(e->child[HIGH]);
-	e->max_gap = gap;
+	e->max_gap = largest_gap(e);
 }
 
 /* replace_child: where `parent` (NULL: the map) pointed to old, it points to new. */
@@ -105,19 +116,33 @@ rebalance(vm_map_t map, vm_map_entry_t e)
 	return rotate(map, e, !heavy);
 }
 
-/* update_up: heights and gaps from e upwards, until nothing changes any more. */
+/* update_gaps: the largest gaps from e upwards, until one does not change. */
+static void
+update_gaps(vm_map_entry_t e)
+{
+	for (; e != NULL; e = e->parent) {
+		vm_size_t gap = largest_gap(e);
+
+		if (gap == e->max_gap)
+			return;
+		e->max_gap = gap;
+	}
+}
+
+/* update_up: heights and gaps from e upwards: both as long as heights change, then gaps alone. */
 static void
 update_up(vm_map_t map, vm_map_entry_t e)
 {
-	while (e != NULL) {
-		int8_t old_height = e->height;
-		vm_size_t old_gap = e->max_gap;
+	int8_t old_height;
 
+	for (; e != NULL; e = e->parent) {
+		old_height = e->height;
 		recompute(e);
 		e = rebalance(map, e);
-		if (e->height == old_height && e->max_gap == old_gap)
+		if (e->height == old_height) {
+			update_gaps(e->parent);
 			return;
-		e = e->parent;
+		}
 	}
 }
 
@@ -126,7 +151,7 @@ static void
 update_gap(vm_map_t map, vm_map_entry_t e)
 {
 	if (e != &map->header)
-		update_up(map, e);
+		update_gaps(e);
 }
 
 void
@@ -154,6 +179,7 @@ vm_map_tree_link(vm_map_t map, vm_map_entry_t after, vm_map_entry_t e)
 		e->parent = NULL;
 	}
 	map->nentries++;
+	map->hint = e;
 	update_up(map, e);
 	update_gap(map, next);
 }
@@ -186,6 +212,8 @@ vm_map_tree_unlink(vm_map_t map, vm_map_entry_t e)
 
 	e->prev->next = next;
 	next->prev = e->prev;
+	if (map->hint == e)
+		map->hint = e->prev;
 	if (e->child[LOW] != NULL && e->child[HIGH] != NULL) {
 		from = take_place(map, e, next);
 	} else {
@@ -200,15 +228,21 @@ vm_map_tree_unlink(vm_map_t map, vm_map_entry_t e)
 void
 vm_map_tree_resized(vm_map_t map, vm_map_entry_t e)
 {
-	update_up(map, e);
+	update_gaps(e);
 	update_gap(map, e->next);
 }
 
 boolean_t
 vm_map_lookup_entry(vm_map_t map, vm_offset_t addr, vm_map_entry_t *entry)
 {
-	vm_map_entry_t e = map->root, before = &map->header;
+	vm_map_entry_t e = map->hint, before = &map->header;
 
+	/* Where the last change was, or right behind it? */
+	if (e->start <= addr && addr < e->next->start) {
+		*entry = e;
+		return addr < e->end;
+	}
+	e = map->root;
 	while (e != NULL) {
 		if (addr < e->start) {
 			e = e->child[LOW];
@@ -235,6 +269,39 @@ lowest_gap(vm_map_entry_t e, vm_size_t length)
 		else
 			e = e->child[HIGH];
 	}
+}
+
+/*
+ * gap_above: the lowest entry of e's subtree that starts above addr and has a gap of at least
+ * `length`; NULL if there is none.  A lower subtree that only has such gaps below addr is searched
+ * in vain once, along one path.
+ */
+static vm_map_entry_t
+gap_above(vm_map_entry_t e, vm_offset_t addr, vm_size_t length)
+{
+	vm_map_entry_t found;
+
+	while (max_gap(e) >= length) {
+		if (e->start > addr) {
+			found = gap_above(e->child[LOW], addr, length);
+			if (found != NULL)
+				return found;
+			if (vm_map_entry_gap(e) >= length)
+				return e;
+		}
+		e = e->child[HIGH];
+	}
+	return NULL;
+}
+
+vm_map_entry_t
+vm_map_tree_gap_above(vm_map_t map, vm_offset_t addr, vm_size_t length)
+{
+	vm_map_entry_t e = gap_above(map->root, addr, length);
+
+	if (e == NULL && vm_map_entry_gap(&map->header) >= length)
+		e = &map->header;
+	return e;
 }
 
 vm_map_entry_t
