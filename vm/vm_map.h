@@ -35,7 +35,7 @@ struct vm_map_entry {
 	struct vm_map_entry *parent;	  /* tree */
 	struct vm_map_entry *child[2];	  /* tree: lower and higher addresses */
 	vm_offset_t start, end;		  /* bytes */
-	vm_size_t max_gap;		  /* largest gap before any entry of this subtree */
+	vm_size_t max_gap;		  /* largest gap before any entry of this subtree, capped */
 	union {
 		struct {
 			struct vm_object *object; /* NULL: zeroes, not yet materialised */

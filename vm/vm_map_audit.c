@@ -69,7 +69,7 @@ audit_entry(vm_map_t map, const struct vm_map_entry *e)
 static void
 audit_node(vm_map_t map, const struct vm_map_entry *e)
 {
-	vm_size_t gap = vm_map_entry_gap(e);
+	vm_size_t gap = vm_map_gap_capped(vm_map_entry_gap(e));
 	int height[2] = {0, 0};
 
 	for (int side = 0; side < 2; side++) {

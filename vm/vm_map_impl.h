@@ -13,12 +13,9 @@ void vm_map_tree_link(vm_map_t map, vm_map_entry_t after, vm_map_entry_t e);
 void vm_map_tree_unlink(vm_map_t map, vm_map_entry_t e);
 /* vm_map_tree_resized: e's start or end has moved (order unchanged): mend the gaps. */
 void vm_map_tree_resized(vm_map_t map, vm_map_entry_t e);
-/* vm_map_tree_gap: the first of e and its successors (the header last) with a gap of at least
- * `length` bytes before it; NULL if there is none. */
-vm_map_entry_t vm_map_tree_gap(vm_map_t map, vm_map_entry_t e, vm_size_t length);
-
-/* vm_map_tree_gap_above: likewise, of the entries that start above addr. */
-vm_map_entry_t vm_map_tree_gap_above(vm_map_t map, vm_offset_t addr, vm_size_t length);
+/* vm_map_tree_gap: the lowest entry (the header last) that starts above addr and has a gap of at
+ * least `length` bytes before it; NULL if there is none. */
+vm_map_entry_t vm_map_tree_gap(vm_map_t map, vm_offset_t addr, vm_size_t length);
 
 /* vm_map_hint: operations will come back to e, an entry or the header.  Map write-locked. */
 static inline void
@@ -32,6 +29,19 @@ static inline vm_size_t
 vm_map_entry_gap(const struct vm_map_entry *e)
 {
 	return e->start - e->prev->end;
+}
+
+/*
+ * VM_MAP_GAP_CAP: gaps of this size and above count as equal in max_gap.  The large gap between what
+ * is mapped and the stacks is the largest everywhere on its way to the root; without the cap every
+ * change beside it would be written all the way up.
+ */
+#define VM_MAP_GAP_CAP ((vm_size_t)1 << 36)
+
+static inline vm_size_t
+vm_map_gap_capped(vm_size_t gap)
+{
+	return gap < VM_MAP_GAP_CAP ? gap : VM_MAP_GAP_CAP;
 }
 
 /* ---- vm_map.c ---- */

@@ -240,8 +240,8 @@ vm_map_findspace_aligned(vm_map_t map, vm_offset_t start, vm_size_t length, vm_s
 		start = vm_map_min(map);
 	if (start > vm_map_max(map) || length > vm_map_max(map) - start || length == 0)
 		return false;
-	e = vm_map_tree_gap_above(map, start, length);
-	for (; e != NULL; e = vm_map_tree_gap(map, e->next, length)) {
+	for (vm_offset_t above = start; (e = vm_map_tree_gap(map, above, length)) != NULL;
+	     above = e->start) {
 		vm_offset_t low = e->prev->end > start ? e->prev->end : start;
 		vm_offset_t place = (low + align - 1) & ~(align - 1);
 

@@ -6,7 +6,7 @@
  * nothing.  Lookups write nothing, so any number of readers may search at once.  Each node keeps
  *
  *	height	of its subtree, for the balance: the two subtrees of a node differ by at most one
- *	max_gap	the largest free gap *before* any entry of its subtree
+ *	max_gap	the largest free gap *before* any entry of its subtree, up to VM_MAP_GAP_CAP
  *
  *	min        e1.start  e1.end     e2.start        max
  *	 |---gap(e1)---|########|---gap(e2)---|####|-gap(header)-|
@@ -43,7 +43,7 @@ max_gap(const struct vm_map_entry *e)
 static vm_size_t
 largest_gap(const struct vm_map_entry *e)
 {
-	vm_size_t gap = vm_map_entry_gap(e);
+	vm_size_t gap = vm_map_gap_capped(vm_map_entry_gap(e));
 
 	if (gap < max_gap(e->child[LOW]))
 		gap = e->child[LOW]->max_gap;
@@ -257,36 +257,31 @@ vm_map_lookup_entry(vm_map_t map, vm_offset_t addr, vm_map_entry_t *entry)
 	return e != NULL;
 }
 
-/* lowest_gap: the lowest entry of e's subtree with a gap of at least `length`; there is one. */
-static vm_map_entry_t
-lowest_gap(vm_map_entry_t e, vm_size_t length)
-{
-	for (;;) {
-		if (max_gap(e->child[LOW]) >= length)
-			e = e->child[LOW];
-		else if (vm_map_entry_gap(e) >= length)
-			return e;
-		else
-			e = e->child[HIGH];
-	}
-}
+/* A search for free space. */
+struct gap_search {
+	vm_offset_t addr; /* the entry must start above it */
+	vm_size_t length; /* the gap that is needed */
+	vm_size_t capped; /* what to compare max_gap with */
+};
 
 /*
- * gap_above: the lowest entry of e's subtree that starts above addr and has a gap of at least
- * `length`; NULL if there is none.  A lower subtree that only has such gaps below addr is searched
- * in vain once, along one path.
+ * gap_below: the lowest entry of e's subtree that will do; NULL if none does.  A lower subtree whose
+ * large gaps all lie below addr is searched in vain once, along one path; and one whose capped gaps
+ * are all too short costs a look at each, of which an address space cannot hold many.
  */
 static vm_map_entry_t
-gap_above(vm_map_entry_t e, vm_offset_t addr, vm_size_t length)
+gap_below(const struct gap_search *s, vm_map_entry_t e)
 {
 	vm_map_entry_t found;
 
-	while (max_gap(e) >= length) {
-		if (e->start > addr) {
-			found = gap_above(e->child[LOW], addr, length);
-			if (found != NULL)
-				return found;
-			if (vm_map_entry_gap(e) >= length)
+	while (max_gap(e) >= s->capped) {
+		if (e->start > s->addr) {
+			if (max_gap(e->child[LOW]) >= s->capped) {
+				found = gap_below(s, e->child[LOW]);
+				if (found != NULL)
+					return found;
+			}
+			if (vm_map_entry_gap(e) >= s->length)
 				return e;
 		}
 		e = e->child[HIGH];
@@ -295,31 +290,12 @@ gap_above(vm_map_entry_t e, vm_offset_t addr, vm_size_t length)
 }
 
 vm_map_entry_t
-vm_map_tree_gap_above(vm_map_t map, vm_offset_t addr, vm_size_t length)
+vm_map_tree_gap(vm_map_t map, vm_offset_t addr, vm_size_t length)
 {
-	vm_map_entry_t e = gap_above(map->root, addr, length);
+	struct gap_search s = {addr, length, vm_map_gap_capped(length)};
+	vm_map_entry_t e = gap_below(&s, map->root);
 
 	if (e == NULL && vm_map_entry_gap(&map->header) >= length)
 		e = &map->header;
 	return e;
-}
-
-vm_map_entry_t
-vm_map_tree_gap(vm_map_t map, vm_map_entry_t e, vm_size_t length)
-{
-	if (vm_map_entry_gap(e) >= length)
-		return e;
-	if (e == &map->header)
-		return NULL;
-	if (max_gap(e->child[HIGH]) >= length)
-		return lowest_gap(e->child[HIGH], length);
-	for (vm_map_entry_t p = e->parent; p != NULL; e = p, p = p->parent) {
-		if (e == p->child[HIGH])
-			continue;
-		if (vm_map_entry_gap(p) >= length)
-			return p;
-		if (max_gap(p->child[HIGH]) >= length)
-			return lowest_gap(p->child[HIGH], length);
-	}
-	return vm_map_entry_gap(&map->header) >= length ? &map->header : NULL;
 }
