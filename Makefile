@@ -58,7 +58,8 @@ endif
 
 # --- Flags -----------------------------------------------------------------------------------
 
-CONFIG_debug   := -DCONFIG_DEBUG
+# A call in place of a return would hide the caller from a backtrace.
+CONFIG_debug   := -DCONFIG_DEBUG -fno-optimize-sibling-calls
 # GCC alone would call many small functions of the fault path (docs/decisions.md, Speed).
 CONFIG_release := $(if $(CC_TARGET),,-finline-limit=400)
 SANITIZE_debug := -fsanitize=undefined

@@ -149,7 +149,7 @@ exception_trap(struct trapframe *tf)
 		fault_report_trap(tf);
 		proc_end(curthread()->proc, PROC_FAULTED, trap_kind(tf->vector), tf->rip);
 	} else if (!trap_fixup(tf)) {
-		trapframe_print(tf);
+		fault_report_kernel_trap(tf);
 		panic("%s in the kernel at %#lx", trap_name(tf->vector), tf->rip);
 	}
 }

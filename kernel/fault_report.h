@@ -18,8 +18,14 @@ void fault_report_memory(const struct trapframe *tf, uintptr_t addr, vm_prot_t a
 /* fault_report_trap: likewise any other exception. */
 void fault_report_trap(const struct trapframe *tf);
 
+/* fault_report_init: have every panic list the threads.  Boot. */
+void fault_report_init(void);
+
 /* fault_report_kernel: a fault at addr that the kernel made by mistake, before a panic: registers,
  * and what is known of the address.  Takes no lock. */
 void fault_report_kernel(const struct trapframe *tf, uintptr_t addr);
+
+/* fault_report_kernel_trap: likewise any other exception of the kernel. */
+void fault_report_kernel_trap(const struct trapframe *tf);
 
 #endif

@@ -18,7 +18,9 @@
 #include "kernel/base/panic.h"
 #include "kernel/base/print.h"
 #include "kernel/base/sched.h"
+#include "kernel/debug.h"
 #include "kernel/exec.h"
+#include "kernel/fault_report.h"
 #include "kernel/futex.h"
 #include "kernel/memobj.h"
 #include "kernel/proc.h"
@@ -81,6 +83,7 @@ activity_init(const struct boot_info *bi)
 	thread_init();
 	memobj_init();
 	futex_init();
+	fault_report_init();
 }
 
 /* start: what the kernel's first own thread does. */
@@ -88,6 +91,7 @@ static void
 start(void *arg)
 {
 	(void)arg;
+	debug_fault();
 	run_supervise(run_first());
 }
 
@@ -101,6 +105,7 @@ boot_thread_reap(struct thread *t)
 _Noreturn void
 kmain(const struct boot_info *bi)
 {
+	debug_init();
 	memory_init(bi);
 	spaces_init();
 	activity_init(bi);

@@ -290,4 +290,8 @@ trap_enter_user:
 	.cfi_endproc
 	.size	trap_enter_user, . - trap_enter_user
 
+/* The end of the doors: what C returns to between trap_stubs and here has a trapframe at rsp. */
+	.globl	trap_doors_end
+trap_doors_end:
+
 	.section .note.GNU-stack, "", @progbits

@@ -4,7 +4,10 @@
  *
  *	vector 0-31	page fault, others	policy: kernel/exception.c; interrupts as they were
  *	vector 32-255	interrupts		irq.c
- *	paranoid ones	double fault, machine check: the end; NMI, debug in the kernel: noted
+ *	paranoid ones	NMI, double fault, machine check: the end; debug in the kernel: noted
+ *
+ * An NMI is a broken machine's, or somebody's who wants to know where a hanging kernel is: a button, or
+ * the host when a run's time is over.
  */
 #include <stddef.h>
 #include <machine/cpu.h>
@@ -24,8 +27,8 @@ void trap_dispatch(struct trapframe *tf);
 void trap_dispatch_paranoid(struct trapframe *tf);
 void trap_return_slow(struct trapframe *tf);
 
-/* How often each happened, for a debugger to see. */
-static uint64_t nmi_count, kernel_debug_count;
+/* How often it happened, for a debugger to see. */
+static uint64_t kernel_debug_count;
 
 struct ex_entry {
 	uint64_t faulting, recovery;
@@ -136,9 +139,6 @@ void
 trap_dispatch_paranoid(struct trapframe *tf)
 {
 	switch (tf->vector) {
-	case TRAP_NMI:
-		nmi_count++;
-		return;
 	case TRAP_DEBUG:
 		/* The kernel sets no breakpoints: it is what a user program left behind. */
 		kernel_debug_count++;
@@ -147,6 +147,10 @@ trap_dispatch_paranoid(struct trapframe *tf)
 		return;
 	case TRAP_DOUBLE_FAULT:
 		report_double_fault(tf);
+	case TRAP_NMI:
+		print_panic_mode();
+		trapframe_print(tf);
+		panic("%s: the host asks, or the machine is broken", trap_name(tf->vector));
 	default:
 		print_panic_mode();
 		trapframe_print(tf);

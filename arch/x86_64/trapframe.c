@@ -7,6 +7,7 @@
  * registers came from a program.
  */
 #include <machine/asmdefs.h>
+#include <machine/cpu.h>
 #include <machine/registers.h>
 #include <machine/trap.h>
 #include <machine/trapframe.h>
@@ -44,6 +45,13 @@ trapframe_enter_user(void)
 	trap_enter_user(curthread()->user_frame);
 }
 
+void
+cpu_print_registers(void)
+{
+	kprintf("cr0 %016lx cr2 %016lx cr3 %016lx cr4 %016lx\n", cr0_read(), cr2_read(), cr3_read(),
+		cr4_read());
+}
+
 /* print_page_fault: an error code in words. */
 static void
 print_page_fault(uint64_t error)
@@ -75,6 +83,5 @@ trapframe_print(const struct trapframe *tf)
 	kprintf("rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", tf->rsi, tf->rdi, tf->rbp, tf->r8);
 	kprintf("r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", tf->r9, tf->r10, tf->r11, tf->r12);
 	kprintf("r13 %016lx r14 %016lx r15 %016lx\n", tf->r13, tf->r14, tf->r15);
-	kprintf("cr0 %016lx cr2 %016lx cr3 %016lx cr4 %016lx\n", cr0_read(), cr2_read(), cr3_read(),
-		cr4_read());
+	cpu_print_registers();
 }

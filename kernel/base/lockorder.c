@@ -66,10 +66,15 @@ rank_allows_several(enum lock_rank rank)
 }
 
 static _Noreturn void
-report_order(const struct lockorder_held *h, const char *name, enum lock_rank rank, uintptr_t pc)
+report_order(const struct lockorder_held *h, const char *name, enum lock_rank rank, uintptr_t pc,
+	     bool again)
 {
 	struct place here = place_of(pc), there = place_of(h->pc);
 
+	if (again)
+		panic("deadlock: \"%s\" wanted at %s+0x%zx is held by this thread, taken at "
+		      "%s+0x%zx",
+		      name, here.name, here.offset, there.name, there.offset);
 	panic("lock order: \"%s\" (rank %d) wanted at %s+0x%zx while \"%s\" (rank %d) is held, "
 	      "taken at %s+0x%zx",
 	      name, rank, here.name, here.offset, h->name, h->rank, there.name, there.offset);
@@ -93,7 +98,7 @@ check_order(const struct lockorder *lo, const void *lock, const char *name, enum
 
 		if (h->lock == lock || h->rank > rank ||
 		    (h->rank == rank && !rank_allows_several(rank)))
-			report_order(h, name, rank, pc);
+			report_order(h, name, rank, pc, h->lock == lock);
 	}
 }
 

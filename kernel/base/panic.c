@@ -4,7 +4,7 @@
  *
  * The first processor that panics has the word; others that panic meanwhile stop where they are,
  * and so do not mix their reports into its.  The report goes from what is safest to what is least:
- * message, thread, locks, backtrace, then the hooks of the upper storeys, which read structures
+ * message, thread, registers, locks, backtrace, then the hooks of the upper storeys, which read structures
  * that may be the ones that broke.  If a step panics or faults in its turn, the report ends there
  * and the machine with it: panic_owner says that it is our second time.
  *
@@ -66,6 +66,7 @@ panic_print_thread(void)
 	if (t != NULL)
 		kprintf("  thread %llu \"%s\", kernel stack %#lx-%#lx\n", (unsigned long long)t->id,
 			t->name, (unsigned long)t->kstack_base, (unsigned long)t->kstack_top);
+	cpu_print_registers();
 }
 
 /* panic_end: the rest of a panic, its message being printed; pc and fp say where to trace from. */

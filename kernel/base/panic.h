@@ -18,7 +18,7 @@ struct panic_hook {
 };
 
 /*
- * panic: print the message, the current thread, the locks it holds and a symbolised backtrace, then
+ * panic: print the message, the current thread, registers, the locks it holds and a symbolised backtrace, then
  * end the machine (cpu_exit(CPU_EXIT_PANIC)).  Callable from anywhere,
  * with any lock held.
  */

@@ -13,7 +13,7 @@
 const char *ksym_lookup(uintptr_t pc, size_t *offset);
 
 /* backtrace_print: follow frame pointers from fp and print a symbolised line for pc and each
- * caller.  Bad pointers end the walk; nothing faults. */
+ * caller, and one for each trap on the way.  Bad pointers end the walk; nothing faults. */
 void backtrace_print(uintptr_t pc, uintptr_t fp);
 
 #endif

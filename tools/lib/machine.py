@@ -55,6 +55,8 @@ EXIT_KINDS = {33: "done", 35: "failed", 37: "panic"}  # (CPU_EXIT_* << 1) | 1 of
 # The log of -d int is long; what matters for a diagnosis is its end.
 LOG_KEPT = 1 << 20
 
+REPORT_SECONDS = 5  # for the kernel's last words after a time-out
+
 CMDLINE_MAX = 900  # of BOOT_CMDLINE_MAX in boot/boot_info.h, some for the options before it
 
 # Larger machines are not poisoned: the file would cost more than it finds.
@@ -295,7 +297,8 @@ class Machine:
 
     def _arguments(self):
         """The whole command: QEMU under an outer time limit, with its channels."""
-        guard = ["timeout", "-k", "1", str(int(self.timeout) + 10)]
+        guard = ["timeout", "-k", "1", str(int(self.timeout) + 20)]
+
         command = (guard if shutil.which("timeout") else []) + self._command
         command += ["-display", "none", "-chardev", "stdio,id=serial,signal=off"]
         command += ["-serial", "chardev:serial"]
@@ -373,6 +376,7 @@ class Machine:
         except subprocess.TimeoutExpired:
             code = None
             diagnosis = self._where()
+            self._ask_for_report()
         return self._judge(code, diagnosis)
 
     def stop(self):
@@ -389,6 +393,12 @@ class Machine:
             return triage.registers(str(text), self.kernel)
         except (OSError, ValueError):
             return ["QEMU itself does not answer any more"]
+
+    def _ask_for_report(self):
+        """A non-maskable interrupt makes the kernel say where it is, even if it ignores others."""
+        with contextlib.suppress(OSError, ValueError, subprocess.TimeoutExpired):
+            self.qmp("inject-nmi")
+            self._process.wait(REPORT_SECONDS)
 
     def _kill(self):
         if self._process.poll() is None:

@@ -86,6 +86,9 @@ cpu_timestamp(void)
 	return (uint64_t)hi << 32 | lo;
 }
 
+/* cpu_print_registers: to the log, those that no trapframe has.  Any context. */
+void cpu_print_registers(void);
+
 /* cpu_exit: end the machine: isa-debug-exit with `code` where there is one, else halt for ever. */
 _Noreturn void cpu_exit(uint32_t code);
 

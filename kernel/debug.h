@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Debug switches of the command line (docs/running.md); a release kernel only refuses them. */
+#ifndef KERNEL_DEBUG_H
+#define KERNEL_DEBUG_H
+
+/* debug_init: read the switches.  First thing of kmain, before memory is given out. */
+void debug_init(void);
+
+/* debug_fault: do what debug.fault=NAME asks for, if anything.  On a kernel thread, interrupts on. */
+void debug_fault(void);
+
+#endif

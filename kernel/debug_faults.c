@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Faults on purpose: what a kernel must never do, to see what it says of it.
+ *
+ * debug.fault=NAME on the command line of a debug kernel does it on the first kernel thread, just
+ * before the first process would start.  tests/qemu/failures.t provokes each and reads the report.
+ */
+#include "kernel/debug.h"
+
+#ifdef CONFIG_DEBUG
+
+#include <stddef.h>
+#include <stdint.h>
+#include <machine/cpu.h>
+#include "boot/boot_info.h"
+#include "kernel/base/mutex.h"
+#include "kernel/base/panic.h"
+#include "kernel/base/print.h"
+#include "kernel/base/sleepq.h"
+#include "kernel/base/spinlock.h"
+#include "kernel/base/string.h"
+#include "vm/vm_kern.h"
+#include "vm/vm_malloc.h"
+
+#define WILD_OFFSET   0x12345678ul /* into kernel_map, far beyond what is in use */
+#define NOT_CANONICAL 0x8000000000000000ul
+#define FREED_SIZE    64
+
+/* In assembly, so that the compiler neither sees nor checks what is done. */
+static void
+store(uintptr_t addr)
+{
+	__asm__ volatile("movl $1, (%0)" : : "r"(addr) : "memory");
+}
+
+static void
+fault_null(void)
+{
+	store(0);
+}
+
+static void
+fault_wild(void)
+{
+	store(VM_MAX_KERNEL_ADDRESS - WILD_OFFSET);
+}
+
+static void
+fault_text(void)
+{
+	store((uintptr_t)debug_fault);
+}
+
+static void
+fault_exec(void)
+{
+	static uint8_t data[] = {0xc3}; /* ret */
+
+	__asm__ volatile("call *%0" : : "r"(data) : "memory");
+}
+
+static void
+fault_canonical(void)
+{
+	store(NOT_CANONICAL);
+}
+
+static __attribute__((noinline)) int
+recurse(int depth)
+{
+	volatile char frame[512];
+
+	frame[0] = (char)depth;
+	return depth < 0 ? 0 : recurse(depth + 1) + frame[0];
+}
+
+static void
+fault_stack(void)
+{
+	recurse(0);
+}
+
+static void
+fault_assert(void)
+{
+	volatile int two = 2;
+
+	ASSERT(two + two == 5, "two and two are %d", two + two);
+}
+
+static void
+fault_ubsan(void)
+{
+	volatile int most = INT32_MAX;
+
+	most = most + 1;
+}
+
+static void
+fault_relock(void)
+{
+	static struct mutex m = MUTEX_INITIALIZER("twice", LOCK_RANK_PROC);
+
+	mutex_lock(&m);
+	mutex_lock(&m);
+}
+
+static void
+fault_order(void)
+{
+	static struct spinlock first = SPINLOCK_INITIALIZER("first", LOCK_RANK_PMAP);
+	static struct spinlock second = SPINLOCK_INITIALIZER("second", LOCK_RANK_ZONE);
+
+	spinlock_lock(&second);
+	spinlock_lock(&first);
+}
+
+static void
+fault_sleep(void)
+{
+	static struct spinlock l = SPINLOCK_INITIALIZER("held asleep", LOCK_RANK_PMAP);
+
+	spinlock_lock(&l);
+	sleepq_prepare(&l, "nothing");
+	sleepq_wait(SLEEPQ_FOREVER, 0);
+}
+
+static void
+fault_freed(void)
+{
+	uint64_t *p = kmalloc(FREED_SIZE, 0);
+
+	kfree(p, FREED_SIZE);
+	p[1] = 1;
+	kmalloc(FREED_SIZE, 0);
+}
+
+static void
+fault_free_twice(void)
+{
+	void *p = kmalloc(FREED_SIZE, 0);
+
+	kfree(p, FREED_SIZE);
+	kfree(p, FREED_SIZE);
+}
+
+/* No table of exceptions: the breakpoint cannot be delivered, nor what follows from that. */
+static void
+fault_triple(void)
+{
+	static const struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) nothing;
+
+	__asm__ volatile("lidt %0; int3" : : "m"(nothing));
+}
+
+static void
+fault_loop(void)
+{
+	cpu_irq_disable();
+	for (;;)
+		cpu_pause();
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} faults[] = {
+    {"null", fault_null},
+    {"wild", fault_wild},	    /* a store to where kernel_map has nothing */
+    {"text", fault_text},	    /* a store to the kernel's text */
+    {"exec", fault_exec},	    /* a call of data */
+    {"canonical", fault_canonical}, /* a store to an address that cannot be */
+    {"stack", fault_stack},	    /* endless recursion */
+    {"assert", fault_assert},
+    {"ubsan", fault_ubsan},
+    {"relock", fault_relock}, /* a lock taken twice */
+    {"order", fault_order},   /* two locks in the wrong order */
+    {"sleep", fault_sleep},   /* with a spinlock held */
+    {"freed", fault_freed},   /* a store to freed memory */
+    {"free-twice", fault_free_twice},
+    {"triple", fault_triple},
+    {"loop", fault_loop}, /* endless, with interrupts off */
+};
+
+#define FAULTS (sizeof(faults) / sizeof(faults[0]))
+
+void
+debug_fault(void)
+{
+	char name[BOOT_OPTION_MAX];
+
+	if (boot_option("debug.fault", name, sizeof(name)) == NULL)
+		return;
+	for (size_t i = 0; i < FAULTS; i++) {
+		if (strcmp(name, faults[i].name) == 0) {
+			faults[i].run();
+			panic("debug.fault=%s: nothing happened", name);
+		}
+	}
+	kprintf("debug.fault=%s is unknown; there are", name);
+	for (size_t i = 0; i < FAULTS; i++)
+		kprintf(" %s", faults[i].name);
+	kprintf("\n");
+	boot_fail("debug.fault=%s is unknown", name);
+}
+
+#endif

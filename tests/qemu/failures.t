@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""What fails explains itself: faults of programs end only them, faults of the kernel say where."""
+
+import os
+import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tools/lib"))
+import machine
+import tap
+
+WHO = r"fault: process \d+ \(faults\), thread \d+: "
+REGION = r"0x[0-9a-f]+-0x[0-9a-f]+ [r-][w-][x-] max [r-][w-][x-]"
+HERE = rf"^  here  {REGION}"
+BELOW, ABOVE = rf"^  below {REGION}.*lower$", rf"^  above {REGION}.*higher$"
+
+# What `faults KIND` says: the reason on the first line, and lines that follow it in this order.
+USER = {
+    "null": ("write to 0, which is not mapped", ABOVE),
+    "unmapped": ("write to 0x[0-9a-f]+, which is not mapped", BELOW, ABOVE),
+    "readonly": ("write to 0x[0-9a-f]+, which is in a read-only region", BELOW, HERE, ABOVE),
+    "exec": ("execution of 0x[0-9a-f]+, which is in a region that is not executable", HERE),
+    "kernel": ("write to 0xffffffff80000000, which is outside user space",),
+    "canonical": ("general protection fault: .*", "0x8000000000000000 is no canonical address"),
+    "guard": ("write to 0x[0-9a-f]+, which is in a guard", HERE + " guard$"),
+    "stack-guard": (
+        "write to 0x[0-9a-f]+, which is in the guard of a stack",
+        HERE + " stack gap$", ABOVE.replace(".*", " stack, begins .*"),
+    ),
+    "overflow": ("write to 0x[0-9a-f]+, which is below the main stack, beyond its limit", HERE),
+    "object": ("write to 0x[0-9a-f]+, which is beyond the end of its object", HERE),
+    "ud2": ("invalid opcode",),
+    "div0": ("divide error",),
+    "int3": ("breakpoint",),
+    "cli": ("general protection fault: a privileged instruction.*",),
+    "port": ("general protection fault: .*an I/O port.*",),
+}  # fmt: skip
+LAST = (r"^  rip   0x[0-9a-f]+, in reg", r"^trap \d+:", r"^rax [0-9a-f]{16}", r"cr2 [0-9a-f]{16}")
+
+
+def trace(*functions):
+    """A backtrace: these functions, in this order, each a line of its own, others between them."""
+    return r"(?s:.*?)".join(rf"^  #\d+ +0x[0-9a-f]+ {f}\+0x[0-9a-f]+$" for f in functions)
+
+
+def fault(function):
+    """A backtrace from the report through the trap to the function at fault and its callers."""
+    return trace("trap_dispatch") + r"\n  --- .* at kernel rip .*\n" + trace(function, "start")
+
+
+# debug.fault=NAME: how the run ends, and what the log says of it, in this order.
+KERNEL = {
+    "null": ("kernel write, not present", "^0 is in user space",
+             "^panic: a wild access of the kernel", fault("fault_null")),
+    "wild": ("is in kernel_map", "^  below 0x", "level 4 ", "^panic: .*could not be served",
+             fault("fault_wild")),
+    "text": ("kernel write, protection", "is in the kernel's text", "level 1 .* -r--", "^panic: ",
+             fault("fault_text")),
+    "exec": ("kernel fetch, protection", "is in the kernel's data", "^panic: ",
+             fault("fault_exec")),
+    "canonical": ("^trap 13", "0x8000000000000000 is no canonical address",
+                  "^panic: general protection fault in the kernel", fault("fault_canonical")),
+    "stack": ("^trap 8", r"^panic: kernel stack overflow: thread \d+ \(start\)",
+              trace("recurse", "recurse", "fault_stack", "debug_fault", "start")),
+    "assert": ("^panic: .*two and two are 4$", "^cr0 .* cr2 ",
+               trace("fault_assert", "debug_fault", "start")),
+    "ubsan": (r"^panic: .*undefined behaviour: 0x7fffffff \+ 0x1 overflows 'int'",
+              trace("fault_ubsan", "debug_fault")),
+    "relock": (r'^panic: deadlock: "twice" wanted at fault_relock\+\S+ .* taken at fault_relock\+',
+               trace("fault_relock", "debug_fault")),
+    "order": (r'^panic: lock order: "first" .* at fault_order.* "second" .* taken at fault_order',
+              '^  holds "second"', trace("fault_order", "debug_fault")),
+    "sleep": ('^panic: sleepq_wait with "held asleep"', trace("fault_sleep", "debug_fault")),
+    "freed": (r"^panic: .*zone kmalloc 64: free object \S+ was written to at \+8: 0x1",
+              trace("fault_freed", "debug_fault")),
+    "free-twice": (r"^panic: .*zone kmalloc 64: \S+ is freed twice",
+                   trace("fault_free_twice", "debug_fault")),
+}  # fmt: skip
+LOOP_SECONDS = 10
+
+
+def check(name, text, patterns):
+    """One result: the patterns occur in the text in this order."""
+    at = 0
+    for pattern in patterns:
+        found = re.compile(pattern, re.M).search(text, at)
+        if not found:
+            return tap.ok(False, name, f"no {pattern!r} behind character {at} of\n{text}")
+        at = found.end()
+    return tap.ok(True, name)
+
+
+def programs():
+    """Each kind of fault at one prompt: it ends the program, and nothing else."""
+    with machine.Machine(timeout=90) as m:
+        m.expect(r"^\S*[$>#] ")
+        for kind, (reason, *lines) in USER.items():
+            before = len(m.serial.text())
+            m.send(f"faults {kind}\r")
+            m.expect(r"^\S*[$>#] ", timeout=20)
+            said = m.serial.text()[before:]
+            check(f"a program's fault: {kind}", said, [WHO + reason + "$", *lines, *LAST])
+        m.send("hello\r")
+        tap.ok(m.expect("[Hh]ello", timeout=20), "other programs go on", m.serial.text())
+
+
+def boot(name, timeout=60):
+    return name, machine.boot(cmdline=f"run=bin/hello debug.fault={name}", timeout=timeout)
+
+
+def panics(pool):
+    for name, result in pool.map(boot, KERNEL):
+        tap.equal(result.kind, "panic", f"a kernel's fault: {name}: it panics", result.report())
+        check(f"a kernel's fault: {name}: it says why", result.serial, KERNEL[name])
+
+
+def triple_fault(result):
+    tap.equal(result.kind, "triple-fault", "a triple fault is seen as one", result.report())
+    said = "\n".join(result.diagnosis)
+    check("a triple fault: its first fault is named", said, ["first fault: vector", "fault_triple"])
+
+
+def endless_loop(result):
+    name = "a loop with interrupts off"
+    tap.equal(result.kind, "timeout", f"{name}: the time limit ends it", result.report())
+    said = "\n".join(result.diagnosis)
+    check(f"{name}: where the processor is", said, [r"processor 0 is at \S+ fault_loop\+"])
+    check(f"{name}: the kernel says it too", result.serial,
+          ["^panic: non-maskable interrupt", "  --- .* at kernel rip",
+           trace("fault_loop", "start")])  # fmt: skip
+
+
+def waiting(result):
+    name = "a program that waits for ever"
+    tap.equal(result.kind, "timeout", f"{name}: the time limit ends it", result.report())
+    check(f"{name}: what its threads wait for", result.serial,
+          ["^panic: non-maskable interrupt",
+           r'^  thread \d+ "sh" of process \d+ sleeps: '])  # fmt: skip
+
+
+def kernel():
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        loop = pool.submit(boot, "loop", LOOP_SECONDS)
+        idle = pool.submit(machine.boot, cmdline="run=bin/sh", timeout=LOOP_SECONDS)
+        panics(pool)
+        triple_fault(boot("triple")[1])
+        endless_loop(loop.result()[1])
+        waiting(idle.result())
+    result = boot("nonsense")[1]
+    check("an unknown name is refused with a list", result.serial, ["there are null", "cannot"])
+
+
+def release():
+    result = boot("null")[1]
+    tap.equal(result.status, 0, "a release kernel does no faults on purpose", result.report())
+    tap.contains(result.serial, "option debug.fault needs a debug kernel", "and says so")
+
+
+programs()
+if machine.is_debug_build():
+    kernel()
+else:
+    release()
+tap.done()
