@@ -15,7 +15,7 @@
  * everything, waits, and starts again at the lookup.
  *
  * Rejected: taking the object's lock shared for case 1.  One page-sized critical section is shorter
- * than the bookkeeping of a second path, as long as one processor runs; stage D measures again.
+ * than the bookkeeping of a second path, as long as one processor runs; with more, measure again.
  */
 #include "kernel/base/panic.h"
 #include "kernel/base/sched.h"

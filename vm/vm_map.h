@@ -80,6 +80,10 @@ struct vm_map {
 	struct vm_map_entry header; /* (m) sentinel: end = min, start = max; object NULL */
 	struct vm_map_entry *root;  /* (m) */
 	struct vm_map_entry *hint;  /* (m) where the last change was: an entry or the header */
+	struct {
+		vm_offset_t from, to;
+		vm_size_t length;
+	} full; /* (m) no `length` free bytes begin in [from, to): first fit need not look there */
 	uint32_t nentries;	    /* (m) */
 	uint32_t busy;		    /* (m) wirings that have dropped the lock */
 	vm_size_t size;		    /* (m) bytes in entries, guards not counted */
@@ -221,7 +225,7 @@ void vm_map_lookup_done(vm_map_t map, vm_map_entry_t entry);
 
 /* ---- vm_map_insert.c: insert, find, fixed ---- */
 
-/* vm_map_insert: see docs/man; map write-locked.  The caller's object reference passes to the entry
+/* vm_map_insert: see vm_map_insert.c; map write-locked.  The caller's object reference passes to the entry
  * on success and stays the caller's on failure. */
 kern_return_t vm_map_insert(vm_map_t map, struct vm_object *object, vm_ooffset_t offset,
 			    vm_offset_t start, vm_offset_t end, vm_prot_t prot, vm_prot_t max,
