@@ -225,7 +225,7 @@ void vm_map_lookup_done(vm_map_t map, vm_map_entry_t entry);
 
 /* ---- vm_map_insert.c: insert, find, fixed ---- */
 
-/* vm_map_insert: see vm_map_insert.c; map write-locked.  The caller's object reference passes to the entry
+/* vm_map_insert: map write-locked.  The caller's object reference passes to the entry
  * on success and stays the caller's on failure. */
 kern_return_t vm_map_insert(vm_map_t map, struct vm_object *object, vm_ooffset_t offset,
 			    vm_offset_t start, vm_offset_t end, vm_prot_t prot, vm_prot_t max,
