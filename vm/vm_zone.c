@@ -20,6 +20,7 @@
  * cache, and a free of something else by its place in the slab.
  */
 #include <machine/cpu.h>
+#include "kernel/base/debug.h"
 #include "kernel/base/lockorder.h"
 #include "kernel/base/panic.h"
 #include "kernel/base/string.h"
@@ -27,7 +28,8 @@
 #include "vm/vm_page.h"
 #include "vm/vm_zone.h"
 
-#define CACHE_MOVE   (VM_ZONE_CACHE / 2) /* objects moved between a cache and the slabs at once */
+#define CACHE_SIZE   debug_limit(VM_ZONE_CACHE, 1)
+#define CACHE_MOVE   debug_limit(VM_ZONE_CACHE / 2, 1) /* objects moved to or from a cache at once */
 #define OBJECT_ALIGN 16
 #define BITS	     64
 #define MAP_WORDS    4 /* 256 bits: enough for objects of OBJECT_ALIGN bytes */
@@ -110,7 +112,7 @@ assert_allowed(const struct vm_zone *z)
 #ifdef CONFIG_POISON
 #define POISON_MAX PAGE_SIZE
 #else
-#define POISON_MAX 64 /* bytes: finds most, and costs little */
+#define POISON_MAX (debug_switches.poison ? PAGE_SIZE : 64) /* 64 finds most, and costs little */
 #endif
 
 static size_t
@@ -255,7 +257,8 @@ release(struct vm_zone *z, struct list *surplus)
 /* Caches. */
 
 /* cache_refill: move some objects from the slabs to this processor's cache and return one more;
- * NULL if no slab has a free object. */
+ * NULL if no slab has a free object.  The cache may have been filled by others since it was found
+ * empty: then one of its objects will do. */
 static void *
 cache_refill(struct vm_zone *z)
 {
@@ -264,6 +267,8 @@ cache_refill(struct vm_zone *z)
 
 	spinlock_lock(&z->lock);
 	c = &z->cache[cpu_id()];
+	if (c->count != 0)
+		p = c->object[--c->count];
 	while (c->count < CACHE_MOVE && !list_empty(&z->partial)) {
 		if (p != NULL)
 			c->object[c->count++] = p;
@@ -347,6 +352,8 @@ vm_zone_alloc(struct vm_zone *z, int flags)
 	void *p;
 
 	assert_allowed(z);
+	if (debug_alloc_fails())
+		return NULL;
 	p = cache_take(z);
 	while (p == NULL) {
 		p = cache_refill(z);
@@ -371,8 +378,8 @@ vm_zone_free(struct vm_zone *z, void *p)
 	spin_enter();
 	c = &z->cache[cpu_id()];
 	assert_not_cached(z, c, p);
-	if (c->count == VM_ZONE_CACHE)
-		cache_drain(z, c, VM_ZONE_CACHE - CACHE_MOVE, &surplus);
+	if (c->count == CACHE_SIZE)
+		cache_drain(z, c, CACHE_SIZE - CACHE_MOVE, &surplus);
 	c->object[c->count++] = p;
 	spin_exit();
 	release(z, &surplus);
