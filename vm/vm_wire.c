@@ -180,9 +180,12 @@ wire_mark(const struct wiring *w)
 		e->wiring_thread = curthread();
 		if (skip) {
 			e->eflags |= VM_ENTRY_WIRE_SKIPPED;
-		} else if (++e->wired_count == 1) {
-			fault = true;
+			continue;
 		}
+		/* Counted at once, or wirings under way together could go over the limit. */
+		if (w->flags & VM_MAP_WIRE_USER)
+			set_user_wired(w->map, e);
+		fault |= ++e->wired_count == 1;
 	}
 	return fault;
 }
@@ -235,6 +238,8 @@ wire_pages(const struct wiring *w, vm_offset_t *failed)
 static void
 wire_undo(const struct wiring *w, vm_map_entry_t e, vm_offset_t failed)
 {
+	if (w->flags & VM_MAP_WIRE_USER)
+		clear_user_wired(w->map, e);
 	if (--e->wired_count != 0)
 		return;
 	if (failed > e->start)
@@ -252,12 +257,8 @@ wire_finish(const struct wiring *w, kern_return_t kr, vm_offset_t failed)
 		/* Not what came meanwhile: into a hole, or by growth of a stack. */
 		if (e->wiring_thread != curthread())
 			continue;
-		if (!(e->eflags & VM_ENTRY_WIRE_SKIPPED)) {
-			if (kr != KERN_SUCCESS)
-				wire_undo(w, e, failed);
-			else if (w->flags & VM_MAP_WIRE_USER)
-				set_user_wired(w->map, e);
-		}
+		if (!(e->eflags & VM_ENTRY_WIRE_SKIPPED) && kr != KERN_SUCCESS)
+			wire_undo(w, e, failed);
 		wakeup |= (e->eflags & VM_ENTRY_NEEDS_WAKEUP) != 0;
 		e->eflags &=
 		    ~(VM_ENTRY_IN_TRANSITION | VM_ENTRY_NEEDS_WAKEUP | VM_ENTRY_WIRE_SKIPPED);
