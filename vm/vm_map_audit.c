@@ -110,6 +110,24 @@ audit_totals(vm_map_t map)
 	       map->user_wired, wired);
 }
 
+/* audit_full: is what first fit skips really full? */
+static void
+audit_full(vm_map_t map)
+{
+	const struct vm_map_entry *e = map->header.next;
+
+	for (;; e = e->next) {
+		vm_offset_t low = e->prev->end;
+
+		if (low < map->full.from)
+			low = map->full.from;
+		AUDIT(low >= map->full.to || e->start < low || e->start - low < map->full.length,
+		      "full (room below)", e);
+		if (e == &map->header)
+			return;
+	}
+}
+
 /* may_write: may the page be hardware-writable through e? */
 static bool
 may_write(const struct vm_map_entry *e, const struct vm_page *m)
@@ -151,6 +169,7 @@ vm_map_audit(vm_map_t map)
 		audit_node(map, e);
 	}
 	audit_totals(map);
+	audit_full(map);
 	audit_mappings(map);
 }
 

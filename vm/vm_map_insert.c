@@ -230,30 +230,77 @@ vm_map_insert(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_of
 
 /* ---- find ---- */
 
+/* fits: is there room for length bytes between start and e, at a multiple of align?  Where? */
+static bool
+fits(const struct vm_map_entry *e, vm_offset_t start, vm_size_t length, vm_size_t align,
+     vm_offset_t *addr)
+{
+	vm_offset_t low = e->prev->end > start ? e->prev->end : start;
+	vm_offset_t place = (low + align - 1) & ~(align - 1);
+
+	*addr = place;
+	return place >= low && place <= e->start && e->start - place >= length;
+}
+
+/* first_fit: the lowest place at or above start; the entry behind it, or NULL if there is none. */
+static vm_map_entry_t
+first_fit(vm_map_t map, vm_offset_t start, vm_size_t length, vm_size_t align, vm_offset_t *addr)
+{
+	vm_offset_t above = start;
+	vm_map_entry_t e;
+
+	while ((e = vm_map_tree_gap(map, above, length)) != NULL) {
+		if (fits(e, start, length, align, addr))
+			return e;
+		if (e == &map->header)
+			return NULL;
+		above = e->start;
+	}
+	return NULL;
+}
+
+/*
+ * skip_full: the last search has shown a part of the map to be full for such a length: go on at its
+ * end.  True if there is room right there; that is the usual case, as programs map one thing after
+ * another, or the same thing again and again.
+ */
+static bool
+skip_full(vm_map_t map, vm_offset_t *start, vm_size_t length, vm_size_t align, vm_offset_t *addr,
+	  vm_map_entry_t *e)
+{
+	if (*start < map->full.from || *start >= map->full.to || length < map->full.length)
+		return false;
+	*start = map->full.to;
+	if (vm_map_lookup_entry(map, *start, e))
+		return false;
+	*e = (*e)->next;
+	return fits(*e, *start, length, align, addr);
+}
+
 bool
 vm_map_findspace_aligned(vm_map_t map, vm_offset_t start, vm_size_t length, vm_size_t align,
 			 vm_offset_t *addr)
 {
+	vm_offset_t from;
 	vm_map_entry_t e;
 
 	if (start < vm_map_min(map))
 		start = vm_map_min(map);
 	if (start > vm_map_max(map) || length > vm_map_max(map) - start || length == 0)
 		return false;
-	for (vm_offset_t above = start; (e = vm_map_tree_gap(map, above, length)) != NULL;
-	     above = e->start) {
-		vm_offset_t low = e->prev->end > start ? e->prev->end : start;
-		vm_offset_t place = (low + align - 1) & ~(align - 1);
-
-		if (place >= low && place <= e->start && e->start - place >= length) {
-			*addr = place;
-			vm_map_hint(map, e->prev);
-			return true;
-		}
-		if (e == &map->header)
-			break;
+	from = start;
+	if (!skip_full(map, &start, length, align, addr, &e)) {
+		e = first_fit(map, start, length, align, addr);
+		if (e == NULL)
+			return false;
 	}
-	return false;
+	vm_map_hint(map, e->prev);
+	if (align == PAGE_SIZE) {
+		map->full.from = from;
+		map->full.to = *addr;
+		map->full.length = length;
+	}
+	return true;
 }
 
 /*

@@ -154,6 +154,14 @@ update_gap(vm_map_t map, vm_map_entry_t e)
 		update_gaps(e);
 }
 
+/* not_full_from: there may be room again from addr on. */
+static void
+not_full_from(vm_map_t map, vm_offset_t addr)
+{
+	if (map->full.to > addr)
+		map->full.to = addr;
+}
+
 void
 vm_map_tree_link(vm_map_t map, vm_map_entry_t after, vm_map_entry_t e)
 {
@@ -214,6 +222,7 @@ vm_map_tree_unlink(vm_map_t map, vm_map_entry_t e)
 	next->prev = e->prev;
 	if (map->hint == e)
 		map->hint = e->prev;
+	not_full_from(map, e->prev->end);
 	if (e->child[LOW] != NULL && e->child[HIGH] != NULL) {
 		from = take_place(map, e, next);
 	} else {
@@ -228,6 +237,7 @@ vm_map_tree_unlink(vm_map_t map, vm_map_entry_t e)
 void
 vm_map_tree_resized(vm_map_t map, vm_map_entry_t e)
 {
+	not_full_from(map, e->prev->end);
 	update_gaps(e);
 	update_gap(map, e->next);
 }
