@@ -237,11 +237,12 @@ fault_wire_grown(struct fault *f)
 	return vm_map_wire(f->top_map, start, end, VM_MAP_WIRE_USER | VM_MAP_WIRE_NOHOLES);
 }
 
-/* fault_grow: the address is not mapped: grow a stack to it, if it is in a stack's gap. */
+/* fault_grow: the address is not mapped: grow a stack of p, the map's owner, to it, if it is in a
+ * stack's gap. */
 static kern_return_t
-fault_grow(struct fault *f)
+fault_grow(struct fault *f, struct proc *p)
 {
-	if (vm_map_growstack(f->top_map->owner, f->l.vaddr) != KERN_SUCCESS)
+	if (vm_map_growstack(p, f->l.vaddr) != KERN_SUCCESS)
 		return KERN_FAILURE;
 	return fault_wire_grown(f);
 }
@@ -293,21 +294,26 @@ fault_once(struct fault *f)
 	return kr == KERN_SUCCESS ? fault_resolve(f) : kr;
 }
 
-/* fault_may_grow: only a space that belongs to a process has stacks, and a debugger grows none. */
-static bool
-fault_may_grow(const struct fault *f)
+/* fault_grower: whose stack may grow; NULL: none.  Only a space that belongs to a process has stacks,
+ * and a debugger grows none.  Asked once: the owner may end meanwhile, in another's fault. */
+static struct proc *
+fault_grower(const struct fault *f)
 {
-	return f->top_map->owner != NULL && !(f->flags & (VM_FAULT_NOGROW | VM_FAULT_WIRE));
+	if (f->flags & (VM_FAULT_NOGROW | VM_FAULT_WIRE))
+		return NULL;
+	return __atomic_load_n(&f->top_map->owner, __ATOMIC_RELAXED);
 }
 
 /* fault_again: an attempt ended with kr: prepare another one (KERN_RESTART), or give up. */
 static kern_return_t
 fault_again(struct fault *f, kern_return_t kr, bool *grown, unsigned *waits)
 {
-	if (kr == KERN_INVALID_ADDRESS && !*grown && fault_may_grow(f)) {
+	struct proc *p;
+
+	if (kr == KERN_INVALID_ADDRESS && !*grown && (p = fault_grower(f)) != NULL) {
 		/* Once: growstack says success where it had nothing to do, too. */
 		*grown = true;
-		kr = fault_grow(f);
+		kr = fault_grow(f, p);
 		return kr == KERN_SUCCESS ? KERN_RESTART : kr;
 	}
 	if (kr == KERN_RESOURCE_SHORTAGE && (*waits)++ < MEMORY_WAITS)

@@ -295,17 +295,19 @@ wire_locked(const struct wiring *w)
 	return kr;
 }
 
-/* wire_limit: what the owner of the map may have wired, all in all. */
+/* wire_limit: what the owner of the map may have wired, all in all.  He may end meanwhile: then the
+ * map has no owner any more, but the caller keeps the one it had from being freed. */
 static uint64_t
 wire_limit(vm_map_t map, int flags)
 {
-	uint64_t limit = VM_LIMIT_INFINITY;
+	struct proc *p = __atomic_load_n(&map->owner, __ATOMIC_RELAXED);
+	uint64_t limit;
 
-	if ((flags & VM_MAP_WIRE_USER) && map->owner != NULL) {
-		proc_lock(map->owner);
-		limit = proc_limit(map->owner, VM_LIMIT_MEMLOCK);
-		proc_unlock(map->owner);
-	}
+	if (!(flags & VM_MAP_WIRE_USER) || p == NULL)
+		return VM_LIMIT_INFINITY;
+	proc_lock(p);
+	limit = proc_limit(p, VM_LIMIT_MEMLOCK);
+	proc_unlock(p);
 	return limit;
 }
 
