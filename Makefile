@@ -16,6 +16,10 @@
 ## make test-host                 vm/ as a host program, under the sanitizers
 ## make test-qemu [T=pattern] [SMP=n]             boots and user programs
 ## make gdb [T=program]           QEMU stopped at the first instruction, GDB attached
+## make bench [G="group ..."]     what things cost, in instructions (release kernel)
+## make profile T=program [A="arguments"] [F=function] [N=operations] [L=1]
+##                                where the instructions go, by function (L: and by line)
+## make bench-linux               the same work on Linux, for comparison (Debian only)
 ## make all | kernel | user | iso build only
 ## make lint | format             check the sources | let clang-format lay them out
 ## make setup | doctor            install what is missing | say what is wrong with this machine
@@ -185,6 +189,8 @@ $(LIB_OBJS) $(filter %_pie.c.o,$(PROGRAM_OBJS)): USER_PIC := -fpie
 $(filter-out %_pie.c.o,$(PROGRAM_OBJS)): USER_PIC := -fno-pic -fno-pie
 $(O)/user/%_pie: USER_LINK := -pie --no-dynamic-linker -z text
 USER_LINK := -static
+# It reads the clock in its very first instruction.
+$(O)/user/bin/bench: USER_LINK := -static -e bench_entry
 
 $(O)/libpagoda.a: $(LIB_OBJS) $(O)/user.list
 	$(call say,AR,$@)
@@ -249,6 +255,24 @@ test-host:
 
 test-qemu: all iso
 	@PAGODA_BUILD_DIR=$(O) PAGODA_SMP=$(SMP) JOBS=$(JOBS) tools/test-qemu '$(T)'
+
+# --- Measuring -------------------------------------------------------------------------------
+
+# Always the release kernel, in its own folder unless the command line names one.
+MEASURED = $(if $(filter file,$(origin O)),build/release,$(O))
+
+.PHONY: bench profile bench-linux
+bench: setup
+	@$(SUBMAKE) BUILD=release O=$(MEASURED) all
+	@PAGODA_BUILD_DIR=$(MEASURED) JOBS=$(JOBS) tools/bench $(G)
+
+profile: setup
+	@$(SUBMAKE) BUILD=release O=$(MEASURED) all
+	@PAGODA_BUILD_DIR=$(MEASURED) tools/profile $(if $(F),-f $(F)) $(if $(N),-n $(N)) \
+		$(if $(L),-l) $(or $(T),$(error say which program: make profile T=bin/bench)) $(A)
+
+bench-linux:
+	@tests/bench/run-linux.sh build/bench-linux
 
 # --- Housekeeping ----------------------------------------------------------------------------
 

@@ -4,7 +4,9 @@
 import struct
 
 PT_LOAD, PF_X, PF_W = 1, 1, 2
-SHT_SYMTAB, STT_FUNC = 2, 2
+SHT_SYMTAB, STT_NOTYPE, STT_FUNC, STB_GLOBAL = 2, 0, 2, 1
+SHN_UNDEF, SHN_LORESERVE = 0, 0xFF00
+SHF_EXECINSTR = 4
 
 
 class Segment:
@@ -34,7 +36,8 @@ class Elf:
         ]
 
     def functions(self):
-        """The sorted (address, name) pairs of all functions."""
+        """The sorted (address, name) pairs of all functions, and of the global labels in code, which
+        assembly has for what is no function."""
         found = []
         for section in self._sections:
             if section[1] != SHT_SYMTAB:
@@ -42,7 +45,13 @@ class Elf:
             names = self._sections[section[6]][4]
             for at in range(section[4], section[4] + section[5], 24):
                 name, info, _, index, value, _ = struct.unpack_from("<IBBHQQ", self.data, at)
-                if info & 15 == STT_FUNC and index != 0:
+                if self._is_code(info, index):
                     end = self.data.index(b"\0", names + name)
                     found.append((value, self.data[names + name : end].decode()))
         return sorted(found)
+
+    def _is_code(self, info, index):
+        if index == SHN_UNDEF or index >= SHN_LORESERVE:
+            return False
+        label = info == STB_GLOBAL << 4 | STT_NOTYPE
+        return info & 15 == STT_FUNC or (label and self._sections[index][2] & SHF_EXECINSTR != 0)

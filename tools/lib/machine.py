@@ -54,6 +54,7 @@ EXIT_KINDS = {33: "done", 35: "failed", 37: "panic"}  # (CPU_EXIT_* << 1) | 1 of
 
 # The log of -d int is long; what matters for a diagnosis is its end.
 LOG_KEPT = 1 << 20
+LOG_ITEMS = "int,cpu_reset,guest_errors"
 
 REPORT_SECONDS = 5  # for the kernel's last words after a time-out
 
@@ -271,11 +272,12 @@ class Machine:
 
     def __init__(
         self, how="kernel", cmdline="", program=None, mem="128M", smp=None, timeout=60,
-        poison=None, kernel=None, archive=None, modules=True, extra=(), sink=None,
+        poison=None, kernel=None, archive=None, modules=True, extra=(), sink=None, log=LOG_ITEMS,
     ):  # fmt: skip
         self.kernel = kernel or os.path.join(build_dir(), "pagoda.elf")
         self.timeout = timeout
         self._directory = tempfile.mkdtemp(prefix="pagoda-")
+        self._log_items = log
         self._seen = 0
         self._process = None
         try:
@@ -447,6 +449,7 @@ def boot(**options):
     kernel, archive  other files than those of the build directory
     modules  False: give the kernel none, not even the archive (how="kernel" only)
     extra    more QEMU options
+    log      what QEMU logs for the diagnosis; without `int` millions of faults go faster
     sink     called with each piece of the test channel as it comes
     """
     with Machine(**options) as machine:

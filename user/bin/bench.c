@@ -8,7 +8,11 @@
  *	bench [NAME...]		all groups, or those named
  *
  * Prints a line for each measure: the larger of median and average, so that a target met holds for
- * both; then the three of them with .min, .med and .avg.
+ * both; then the three of them with .min, .med and .avg.  Faults that fill or copy a page are
+ * printed once more without that work.
+ *
+ * Every measure that has a target has at least 2,048 samples.  So the at most 64 pages that the
+ * kernel has zeroed in advance move no median, and an average hardly.
  */
 #include <pagoda/process.h>
 #include <pagoda/stdio.h>
@@ -16,16 +20,41 @@
 #include <pagoda/string.h>
 #include <pagoda/syscalls.h>
 
-#define PAGE	    4096ul
-#define RW	    (PROT_READ | PROT_WRITE)
-#define ANON	    VM_MAP_ARGS(RW, RW | PROT_EXEC, 0)
-#define ANON_RO	    VM_MAP_ARGS(PROT_READ, RW | PROT_EXEC, 0)
-#define MAX_SAMPLES 4096
-#define ZEROING	    516 /* instructions of `rep stosq` over a page, and its set-up */
+#define PAGE		4096ul
+#define RW		(PROT_READ | PROT_WRITE)
+#define ANON		VM_MAP_ARGS(RW, RW | PROT_EXEC, 0)
+#define ANON_RO		VM_MAP_ARGS(PROT_READ, RW | PROT_EXEC, 0)
+#define SAMPLES		2048
+#define SAMPLES_SLOW	256
+#define FORK_PAGES	1000
+#define PAGES_PER_TABLE 512
+#define MAX_SAMPLES	65536
+#define PAGE_WORK	516 /* instructions of `rep stosq` or `rep movsq` over a page, and its set-up */
+
+/* Of a stack measure. */
+#define STACKS	       64
+#define STACK_PAGES    1024
+#define STACK_RESERVE  (8ul << 20)
+#define STACK_STEP_MIN 32 /* pages: the sample arrays are made for steps of at least this size */
+#define MAX_GROWTHS    (STACKS * STACK_PAGES / STACK_STEP_MIN)
 
 static uint64_t samples[MAX_SAMPLES];
 static unsigned count;
 static uint64_t overhead;
+
+/* Where the program begins: what the counter says then is the time since the machine was switched
+ * on.  rsp is left alone, and nothing is in the other registers. */
+uint64_t first_counter;
+__asm__(".section .text.bench_entry, \"ax\", @progbits\n"
+	".globl bench_entry\n"
+	".type bench_entry, @function\n"
+	"bench_entry:\n\t"
+	"rdtsc\n\t"
+	"movl %eax, first_counter(%rip)\n\t"
+	"movl %edx, first_counter + 4(%rip)\n\t"
+	"jmp _start\n\t"
+	".size bench_entry, . - bench_entry\n\t"
+	".text");
 
 static inline uint64_t
 now(void)
@@ -58,25 +87,50 @@ fail(const char *what, int64_t result)
 	exit(1);
 }
 
-/* print_measure: the samples, less what measuring itself costs, less `less`, by `divisor`. */
+/* settle: take what measuring itself costs from the samples, and sort them. */
 static void
-print_measure(const char *name, uint64_t divisor, uint64_t less)
+settle(const char *name)
 {
-	uint64_t sum = 0, median, average;
-
 	if (count == 0)
 		fail(name, 0);
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned i = 0; i < count; i++)
 		samples[i] -= samples[i] > overhead ? overhead : samples[i];
-		sum += samples[i];
-	}
 	qsort(samples, count, sizeof(samples[0]), compare);
-	median = samples[count / 2] / divisor - less;
-	average = sum / count / divisor - less;
+}
+
+/* print_settled: the samples, each less `less`. */
+static void
+print_settled(const char *name, uint64_t less)
+{
+	uint64_t sum = 0, median = samples[count / 2] - less, average;
+
+	for (unsigned i = 0; i < count; i++)
+		sum += samples[i];
+	average = sum / count - less;
 	printf("native.%s %lu insn\n", name, median > average ? median : average);
-	printf("native.%s.min %lu insn\n", name, samples[0] / divisor - less);
+	printf("native.%s.min %lu insn\n", name, samples[0] - less);
 	printf("native.%s.med %lu insn\n", name, median);
 	printf("native.%s.avg %lu insn\n", name, average);
+}
+
+static void
+print_measure(const char *name)
+{
+	settle(name);
+	print_settled(name, 0);
+	count = 0;
+}
+
+/* print_fault: a measure of faults that each fill or copy a page; `work` is the word for it. */
+static void
+print_fault(const char *name, const char *work)
+{
+	char less[64];
+
+	snprintf(less, sizeof(less), "%s_less_%s", name, work);
+	settle(name);
+	print_settled(name, 0);
+	print_settled(less, PAGE_WORK);
 	count = 0;
 }
 
@@ -108,115 +162,154 @@ touch(volatile char *p, unsigned n)
 	}
 }
 
+/* bench_method: does the counter count instructions?  One to set up the loop and two a turn. */
+static void
+bench_method(void)
+{
+	for (unsigned i = 0; i < SAMPLES; i++) {
+		uint64_t t0 = now();
+
+		__asm__ volatile("mov $1000, %%ecx\n1:\tdec %%ecx\n\tjnz 1b" : : : "ecx", "cc");
+		sample(t0, now());
+	}
+	print_measure("check_loop_2001");
+}
+
+static void
+bench_boot(void)
+{
+	printf("native.first_user_insn %lu ns\n", first_counter);
+}
+
 static void
 bench_null(void)
 {
-	for (unsigned i = 0; i < 2048; i++) {
+	for (unsigned i = 0; i < SAMPLES; i++) {
 		uint64_t t0 = now();
 
 		proc_id(HANDLE_SELF);
 		sample(t0, now());
 	}
-	print_measure("null_syscall", 1, 0);
+	print_measure("null_syscall");
 }
 
 static void
 bench_fault(void)
 {
-	volatile char *p = map_pages(2049);
-	uint64_t kept[2048];
+	volatile char *p = map_pages(SAMPLES + 1);
 
-	p[2048 * PAGE] = 1; /* make the object */
-	touch(p, 2048);
-	memcpy(kept, samples, sizeof(kept));
-	print_measure("zero_fill_fault", 1, 0);
-	memcpy(samples, kept, sizeof(kept));
-	count = 2048;
-	print_measure("zero_fill_fault_less_zeroing", 1, ZEROING);
-	unmap_pages(p, 2049);
+	p[SAMPLES * PAGE] = 1; /* make the object */
+	touch(p, SAMPLES);
+	print_fault("zero_fill_fault", "zeroing");
+	unmap_pages(p, SAMPLES + 1);
+}
+
+/* push_at: store with rsp at `at`; what it cost, measuring included. */
+static uint64_t
+push_at(char *at)
+{
+	uint64_t t0, t1;
+
+	__asm__ volatile("mov %%rsp, %%r15\n\t"
+			 "mov %2, %%rsp\n\t"
+			 "rdtsc\n\t"
+			 "mov %%eax, %%r8d\n\t"
+			 "mov %%edx, %%r9d\n\t"
+			 "movb $1, (%%rsp)\n\t"
+			 "rdtsc\n\t"
+			 "mov %%r15, %%rsp\n\t"
+			 "shl $32, %%rdx\n\t"
+			 "or %%rdx, %%rax\n\t"
+			 "shl $32, %%r9\n\t"
+			 "or %%r9, %%r8\n\t"
+			 "mov %%r8, %0\n\t"
+			 "mov %%rax, %1\n\t"
+			 : "=&rm"(t0), "=&rm"(t1)
+			 : "rm"(at)
+			 : "rax", "rdx", "r8", "r9", "r15", "memory");
+	return t1 - t0;
 }
 
 /*
- * A stack of its own is grown by 4 MiB, page by page, with rsp at the touched page.  A page of the
- * step that a growth has just mapped is an ordinary fault; the first page below it grows.
+ * grow_stack: a new stack is grown by 4 MiB, page by page, with rsp at the touched page.  A page of
+ * the step that a growth has just mapped is an ordinary fault; the first page below it grows, and
+ * what that costs is also kept in steps[].  Returns how many grew.
  */
-static void
-bench_stack(void)
+static unsigned
+grow_stack(uint64_t *steps, unsigned per_step)
 {
-	struct system_info info;
-	uint64_t steps[MAX_SAMPLES], pages = 1024, reserve = 8ul << 20;
-	int64_t base = vm_map(HANDLE_SELF, 0, reserve,
+	int64_t base = vm_map(HANDLE_SELF, 0, STACK_RESERVE,
 			      VM_MAP_ARGS(RW, RW | PROT_EXEC, VM_MAP_FLAG_STACK), 0, 0);
-	unsigned growths = 0, per_step;
-	char *top = (char *)base + reserve;
+	char *top = (char *)base + STACK_RESERVE;
+	unsigned growths = 0;
 
 	if (base < 0)
 		fail("vm_map of a stack", base);
-	system_info(&info);
-	per_step = info.stack_step / PAGE;
-	top[-1] = 1;
-	for (unsigned i = 1; i < pages + per_step; i++) {
-		uint64_t t0, t1;
-		char *at = top - (i + 1) * PAGE + PAGE / 2;
+	for (unsigned i = 0; i < per_step; i++) /* mapped since the stack was made */
+		push_at(top - (i + 1) * PAGE + PAGE / 2);
+	for (unsigned i = per_step; i < per_step + STACK_PAGES; i++) {
+		uint64_t cost = push_at(top - (i + 1) * PAGE + PAGE / 2);
 
-		__asm__ volatile("mov %%rsp, %%r15\n\t"
-				 "mov %2, %%rsp\n\t"
-				 "rdtsc\n\t"
-				 "mov %%eax, %%r8d\n\t"
-				 "mov %%edx, %%r9d\n\t"
-				 "movb $1, (%%rsp)\n\t"
-				 "rdtsc\n\t"
-				 "mov %%r15, %%rsp\n\t"
-				 "shl $32, %%rdx\n\t"
-				 "or %%rdx, %%rax\n\t"
-				 "shl $32, %%r9\n\t"
-				 "or %%r9, %%r8\n\t"
-				 "mov %%r8, %0\n\t"
-				 "mov %%rax, %1\n\t"
-				 : "=&rm"(t0), "=&rm"(t1)
-				 : "rm"(at)
-				 : "rax", "rdx", "r8", "r9", "r15", "memory");
-		if (i < per_step)
-			continue; /* mapped since the stack was made */
 		if (i % per_step == 0)
-			steps[growths++] = t1 - t0;
-		sample(t0, t1);
+			steps[growths++] = cost;
+		sample(0, cost);
 	}
-	print_measure("stack_growth_fault", 1, 0);
+	unmap_pages((volatile char *)base, STACK_RESERVE / PAGE);
+	return growths;
+}
+
+static void
+bench_stack(void)
+{
+	static uint64_t steps[MAX_GROWTHS];
+	struct system_info info;
+	unsigned growths = 0;
+
+	system_info(&info);
+	if (info.stack_step < STACK_STEP_MIN * PAGE)
+		fail("stacks grow in small steps", (int64_t)info.stack_step);
+	for (unsigned i = 0; i < STACKS; i++)
+		growths += grow_stack(steps + growths, info.stack_step / PAGE);
+	print_fault("stack_growth_fault", "zeroing");
 	memcpy(samples, steps, growths * sizeof(steps[0]));
 	count = growths;
-	print_measure("stack_growth_step", 1, 0);
-	unmap_pages((volatile char *)base, reserve / PAGE);
+	print_fault("stack_growth_step", "zeroing");
+}
+
+static void
+store_to_all(volatile char *p, unsigned pages)
+{
+	for (unsigned i = 0; i < pages; i++)
+		p[i * PAGE] = 1;
 }
 
 static void
 bench_cow(void)
 {
-	volatile char *p = map_pages(2048);
+	volatile char *p = map_pages(SAMPLES);
 	int64_t copy;
 
-	for (unsigned i = 0; i < 2048; i++)
-		p[i * PAGE] = 1;
+	store_to_all(p, SAMPLES);
 	copy = proc_fork(HANDLE_SELF, NULL, 0);
 	if (copy < 0)
 		fail("proc_fork", copy);
-	touch(p, 2048);
-	print_measure("cow_fault", 1, 0);
+	touch(p, SAMPLES);
+	print_fault("cow_fault", "copying");
 	handle_close((handle_t)copy);
-	unmap_pages(p, 2048);
+	unmap_pages(p, SAMPLES);
 }
 
 static void
 bench_map(void)
 {
-	for (unsigned i = 0; i < 2048; i++) {
+	for (unsigned i = 0; i < SAMPLES; i++) {
 		uint64_t t0 = now();
 
 		unmap_pages(map_pages(1), 1);
 		sample(t0, now());
 	}
-	print_measure("map_unmap_untouched", 1, 0);
-	for (unsigned i = 0; i < 2048; i++) {
+	print_measure("map_unmap_untouched");
+	for (unsigned i = 0; i < SAMPLES; i++) {
 		uint64_t t0 = now();
 		volatile char *p = map_pages(1);
 
@@ -224,7 +317,7 @@ bench_map(void)
 		unmap_pages(p, 1);
 		sample(t0, now());
 	}
-	print_measure("map_touch_unmap", 1, 0);
+	print_measure("map_touch_unmap");
 }
 
 static void
@@ -233,24 +326,28 @@ bench_protect(void)
 	volatile char *p = map_pages(1);
 
 	*p = 1;
-	for (unsigned i = 0; i < 2048; i++) {
+	for (unsigned i = 0; i < SAMPLES; i++) {
 		uint64_t t0 = now();
 
 		vm_protect(HANDLE_SELF, ADDR(p), PAGE, i % 2 == 0 ? PROT_READ : RW, false);
 		sample(t0, now());
 	}
-	print_measure("protect_1page", 1, 0);
+	print_measure("protect_1page");
 	unmap_pages(p, 1);
 }
 
+/* fork_loop: pages from p on are stored to before each fork, outside of the measure. */
 static void
-fork_loop(const char *name, unsigned times)
+fork_loop(const char *name, unsigned times, volatile char *p, unsigned pages)
 {
 	for (unsigned i = 0; i < times; i++) {
 		struct proc_status status;
-		uint64_t t0 = now();
-		handle_t child = fork();
+		uint64_t t0;
+		handle_t child;
 
+		store_to_all(p, pages);
+		t0 = now();
+		child = fork();
 		if (child == 0)
 			proc_exit(0);
 		if (child < 0)
@@ -258,7 +355,7 @@ fork_loop(const char *name, unsigned times)
 		wait_for(child, &status);
 		sample(t0, now());
 	}
-	print_measure(name, 1, 0);
+	print_measure(name);
 }
 
 static void
@@ -266,12 +363,12 @@ bench_fork(void)
 {
 	volatile char *p;
 
-	fork_loop("fork_exit_wait_small", 2048);
-	p = map_pages(1000);
-	for (unsigned i = 0; i < 1000; i++)
-		p[i * PAGE] = 1;
-	fork_loop("fork_exit_wait_1k_pages", 2048);
-	unmap_pages(p, 1000);
+	fork_loop("fork_exit_wait_small", SAMPLES, NULL, 0);
+	p = map_pages(FORK_PAGES);
+	store_to_all(p, FORK_PAGES);
+	fork_loop("fork_exit_wait_1k_pages", SAMPLES, NULL, 0);
+	fork_loop("fork_exit_wait_1k_pages_written", SAMPLES_SLOW, p, FORK_PAGES);
+	unmap_pages(p, FORK_PAGES);
 }
 
 /* ---- many entries ---- */
@@ -279,6 +376,8 @@ bench_fork(void)
 static uint64_t *places; /* addresses of single pages, alternately read-only and writable */
 static unsigned placed;
 
+/* place_up_to: until there are n.  A page in each page table is used, so that page tables do not
+ * come and go with the pages that are measured. */
 static void
 place_up_to(unsigned n)
 {
@@ -288,6 +387,8 @@ place_up_to(unsigned n)
 		if (at < 0)
 			fail("vm_map", at);
 		places[placed] = (uint64_t)at;
+		if (placed % PAGES_PER_TABLE == 0)
+			(void)*(volatile char *)at; /* keeps the page table */
 	}
 }
 
@@ -321,7 +422,7 @@ fault_at(unsigned n)
 			       VM_MAP_ARGS(RW, RW | PROT_EXEC, VM_MAP_FLAG_FIXED), 0, 0);
 	}
 	snprintf(name, sizeof(name), "fault_at_%u", n);
-	print_measure(name, 1, 0);
+	print_measure(name);
 }
 
 static void
@@ -329,14 +430,14 @@ map_unmap_at(unsigned n)
 {
 	char name[32];
 
-	for (unsigned i = 0; i < 2048; i++) {
+	for (unsigned i = 0; i < SAMPLES; i++) {
 		uint64_t t0 = now();
 
 		unmap_pages((volatile char *)vm_map(HANDLE_SELF, 0, PAGE, ANON_RO, 0, 0), 1);
 		sample(t0, now());
 	}
 	snprintf(name, sizeof(name), "map_unmap_at_%u", n);
-	print_measure(name, 1, 0);
+	print_measure(name);
 }
 
 static void
@@ -361,17 +462,25 @@ static const struct group {
 	const char *name;
 	void (*fn)(void);
 } groups[] = {
-    {"null", bench_null}, {"fault", bench_fault},     {"stack", bench_stack}, {"cow", bench_cow},
-    {"map", bench_map},	  {"protect", bench_protect}, {"fork", bench_fork},   {"many", bench_many},
+    {"method", bench_method}, {"boot", bench_boot},	  {"null", bench_null},
+    {"fault", bench_fault},   {"stack", bench_stack},	  {"cow", bench_cow},
+    {"map", bench_map},	      {"protect", bench_protect}, {"fork", bench_fork},
+    {"many", bench_many},
 };
 
-static bool
-wanted(const char *name, int argc, char **argv)
+#define GROUPS (sizeof(groups) / sizeof(groups[0]))
+
+static void
+run_group(const char *name)
 {
-	for (int i = 1; i < argc; i++)
-		if (strcmp(argv[i], name) == 0)
-			return true;
-	return argc <= 1;
+	for (unsigned i = 0; i < GROUPS; i++) {
+		if (strcmp(groups[i].name, name) == 0) {
+			groups[i].fn();
+			return;
+		}
+	}
+	printf("# bench: there is no group %s\n", name);
+	exit(1);
 }
 
 /* measure_overhead: what the two readings of a sample cost. */
@@ -393,8 +502,9 @@ int
 main(int argc, char **argv)
 {
 	measure_overhead();
-	for (unsigned i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
-		if (wanted(groups[i].name, argc, argv))
-			groups[i].fn();
+	for (int i = 1; i < argc; i++)
+		run_group(argv[i]);
+	for (unsigned i = 0; argc <= 1 && i < GROUPS; i++)
+		groups[i].fn();
 	return 0;
 }
