@@ -137,6 +137,17 @@ wired(struct vm_fixture *f)
 	check_kr(KERN_SUCCESS, vm_map_wire(f->map, A, END, VM_MAP_WIRE_USER));
 }
 
+/* text: read-only pages of an object, which nobody is charged for. */
+static struct vm_object *source;
+
+static void
+text(struct vm_fixture *f)
+{
+	source = space_object(PAGES, 1);
+	space_map_object(f->map, source, A, VM_PROT_READ, VM_PROT_ALL, MAP_COPY_ON_WRITE);
+	check_u64(0, vm_charge_used());
+}
+
 static void
 nothing(struct vm_fixture *f)
 {
@@ -177,6 +188,18 @@ inserted(struct vm_fixture *f, kern_return_t kr)
 		readable(f, kr);
 	else
 		check_hole(f->map, A, END);
+}
+
+/* The copy is charged if it was made, or at least begun. */
+static void
+debugged(struct vm_fixture *f, kern_return_t kr)
+{
+	bool shadowed = space_entry(f->map, A)->object != source;
+
+	check_fill(f->proc, A, PAGES, 1);
+	assert_true(shadowed || kr != KERN_SUCCESS);
+	check_u64(shadowed ? PAGES * P : 0, vm_charge_used());
+	vm_object_deallocate(source);
 }
 
 /* middle_has: the middle has these rights after a success, the rest as before. */
@@ -297,6 +320,12 @@ load_first(struct vm_fixture *f)
 }
 
 static kern_return_t
+debug_first(struct vm_fixture *f)
+{
+	return vm_fault(f->map, A, VM_PROT_READ | VM_PROT_COPY, VM_FAULT_NOGROW);
+}
+
+static kern_return_t
 insert(struct vm_fixture *f)
 {
 	return space_insert(f->map, NULL, 0, A, END, VM_PROT_RW, VM_PROT_ALL, 0);
@@ -372,6 +401,14 @@ static void
 fault_copy(void **state)
 {
 	static const struct operation op = {forked, store_first, first_copied};
+
+	sweep(state, &op);
+}
+
+static void
+fault_debugger(void **state)
+{
+	static const struct operation op = {text, debug_first, debugged};
 
 	sweep(state, &op);
 }
@@ -484,6 +521,7 @@ main(void)
 	    {"OOM: a store to untouched memory", fault_zero},
 	    {"OOM: a load from untouched memory", fault_read},
 	    {"OOM: a store to memory that is to be copied", fault_copy},
+	    {"OOM: a debugger's store to text", fault_debugger},
 	    {"OOM: vm_map_insert", insertion},
 	    {"OOM: vm_map_protect", protection},
 	    {"OOM: vm_map_protect that copies wired pages", protection_wired},
