@@ -394,23 +394,34 @@ first_in(vm_map_t map, vm_offset_t start)
 	return inside ? e : e->next;
 }
 
-/* wait_deletable: wait until nothing of [start, end) must be waited for.  Map write-locked, and so on
- * return in either case. */
-static kern_return_t
-wait_deletable(vm_map_t map, vm_offset_t start, vm_offset_t end)
+/* first_to_wait_for: the first entry of [start, end) that keeps it from being deleted, or NULL. */
+static vm_map_entry_t
+first_to_wait_for(vm_map_t map, vm_offset_t start, vm_offset_t end)
 {
-	vm_map_entry_t e = first_in(map, start);
+	vm_map_entry_t e;
 
-	while (e != &map->header && e->start < end) {
-		if (!must_wait(map, e)) {
-			e = e->next;
-			continue;
-		}
+	for (e = first_in(map, start); e != &map->header && e->start < end; e = e->next)
+		if (must_wait(map, e))
+			return e;
+	return NULL;
+}
+
+bool
+vm_map_deletable(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	return first_to_wait_for(map, start, end) == NULL;
+}
+
+kern_return_t
+vm_map_wait_deletable(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_map_entry_t e;
+
+	while ((e = first_to_wait_for(map, start, end)) != NULL) {
 		if (vm_map_entry_wait(map, e, "mapdel") != KERN_SUCCESS) {
 			vm_map_lock(map);
 			return KERN_ABORTED;
 		}
-		e = first_in(map, start);
 	}
 	return KERN_SUCCESS;
 }
@@ -448,7 +459,7 @@ vm_map_delete(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	ASSERT(page_aligned(start | end), "%#lx-%#lx", start, end);
 	if (start >= end)
 		return KERN_SUCCESS;
-	if (wait_deletable(map, start, end) != KERN_SUCCESS)
+	if (vm_map_wait_deletable(map, start, end) != KERN_SUCCESS)
 		return KERN_ABORTED;
 	e = first_in(map, start);
 	if (needs_clip(map, e, start, end) && !vm_map_reserve(map, 2))

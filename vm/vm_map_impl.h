@@ -115,6 +115,12 @@ kern_return_t vm_map_entry_wait(vm_map_t map, vm_map_entry_t e, const char *why)
  * As above. */
 kern_return_t vm_map_wait_range(vm_map_t map, vm_offset_t start, vm_offset_t end);
 
+/* vm_map_wait_deletable: wait until nothing of [start, end) is in transition, or, in a user map, wired
+ * by the system.  KERN_ABORTED if killed.  Map write-locked, and so on return in either case.
+ * vm_map_deletable: is there nothing to wait for? */
+kern_return_t vm_map_wait_deletable(vm_map_t map, vm_offset_t start, vm_offset_t end);
+bool vm_map_deletable(vm_map_t map, vm_offset_t start, vm_offset_t end);
+
 /* vm_map_entry_materialise: give e, whose object is NULL, its anonymous object.
  * KERN_RESOURCE_SHORTAGE: nothing changed. */
 kern_return_t vm_map_entry_materialise(vm_map_entry_t e);

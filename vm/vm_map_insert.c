@@ -395,6 +395,29 @@ unlock_after_insert(vm_map_t map, struct proc *p)
 	vm_map_release_dead(dead);
 }
 
+/*
+ * lock_for_fixed: lock_for_insert for [start, end), from which what is there is to go.  A wiring under
+ * way there is not waited for with a process lock (the process could not even be killed meanwhile),
+ * but with nothing locked, and then all is looked at again.  KERN_ABORTED: killed, nothing is locked.
+ */
+static kern_return_t
+lock_for_fixed(vm_map_t map, int cow, vm_offset_t start, vm_offset_t end, struct proc **p)
+{
+	kern_return_t kr;
+
+	for (;;) {
+		*p = lock_for_insert(map, cow);
+		if (*p == NULL || (cow & MAP_CHECK_EXCL) || vm_map_deletable(map, start, end))
+			return KERN_SUCCESS;
+		unlock_after_insert(map, *p);
+		vm_map_lock(map);
+		kr = vm_map_wait_deletable(map, start, end);
+		vm_map_unlock(map);
+		if (kr != KERN_SUCCESS)
+			return kr;
+	}
+}
+
 /* insert_any: a stack or a plain range. */
 static kern_return_t
 insert_any(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_offset_t start,
@@ -472,6 +495,7 @@ vm_map_find_min(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_
  * Locks:   as vm_map_find
  * Returns: KERN_INVALID_ADDRESS  out of the map's bounds (nothing is clamped)
  *          KERN_NO_SPACE         MAP_CHECK_EXCL and something is there
+ *          KERN_ABORTED          killed while waiting for a wiring; nothing has changed
  *          otherwise as vm_map_insert; an error after the deletion leaves a hole
  * Source:  contracts 1.4, FND-09
  */
@@ -481,13 +505,15 @@ vm_map_fixed(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_off
 {
 	vm_offset_t end = start + length;
 	struct proc *p;
-	kern_return_t kr = KERN_SUCCESS;
+	kern_return_t kr;
 
 	if (length == 0 || end < start || !vm_map_range_valid(map, start, end))
 		return KERN_INVALID_ADDRESS;
 	if (!page_aligned(start | end))
 		return KERN_INVALID_ARGUMENT;
-	p = lock_for_insert(map, cow);
+	kr = lock_for_fixed(map, cow, start, end, &p);
+	if (kr != KERN_SUCCESS)
+		return kr;
 	if (!(cow & MAP_CHECK_EXCL))
 		kr = vm_map_delete(map, start, end);
 	if (kr == KERN_SUCCESS)
