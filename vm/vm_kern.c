@@ -182,6 +182,15 @@ kmem_free(vm_map_t map, vm_offset_t addr, vm_size_t size)
 
 /* ---- other kinds ---- */
 
+/* remove_surely: vm_map_remove; neighbours may have merged with the range, and if there is no memory
+ * to cut it out, wait for some. */
+static void
+remove_surely(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	while (vm_map_remove(map, start, end) != KERN_SUCCESS)
+		vm_page_wait("kmemfree");
+}
+
 vm_offset_t
 kmem_alloc(vm_map_t map, vm_size_t size)
 {
@@ -193,7 +202,7 @@ kmem_alloc(vm_map_t map, vm_size_t size)
 		return 0;
 	if (vm_map_wire(map, addr, addr + size, VM_MAP_WIRE_SYSTEM | VM_MAP_WIRE_NOHOLES) !=
 	    KERN_SUCCESS) {
-		vm_map_remove(map, addr, addr + size);
+		remove_surely(map, addr, addr + size);
 		return 0;
 	}
 	return addr;
@@ -239,7 +248,7 @@ kmem_alloc_wait(vm_map_t map, vm_size_t size)
 void
 kmem_free_wakeup(vm_map_t map, vm_offset_t addr, vm_size_t size)
 {
-	vm_map_remove(map, trunc_page(addr), round_page(addr + size));
+	remove_surely(map, trunc_page(addr), round_page(addr + size));
 	sleepq_wake_all(&map->size);
 }
 
@@ -267,6 +276,15 @@ kstack_reserve(void)
 	return stack;
 }
 
+/* kstack_unreserve: the reverse.  The guard goes first: above a guard that is left alone, first fit
+ * would find room for a slot that is none (kstack_in_guard). */
+static void
+kstack_unreserve(vm_offset_t stack)
+{
+	vm_map_remove(stack_map, stack - KSTACK_GUARD, stack);
+	delete_wired(stack_map, stack, stack + KERNEL_STACK_SIZE);
+}
+
 vm_offset_t
 kstack_alloc(void)
 {
@@ -275,8 +293,7 @@ kstack_alloc(void)
 	if (stack == 0)
 		return 0;
 	if (back(stack, stack + KERNEL_STACK_SIZE, KMEM_NOWAIT) != KERN_SUCCESS) {
-		delete_wired(stack_map, stack, stack + KERNEL_STACK_SIZE);
-		vm_map_remove(stack_map, stack - KSTACK_GUARD, stack);
+		kstack_unreserve(stack);
 		return 0;
 	}
 	return stack;
@@ -286,8 +303,7 @@ void
 kstack_free(vm_offset_t base)
 {
 	unback(base, base + KERNEL_STACK_SIZE);
-	delete_wired(stack_map, base, base + KERNEL_STACK_SIZE);
-	vm_map_remove(stack_map, base - KSTACK_GUARD, base);
+	kstack_unreserve(base);
 }
 
 bool
