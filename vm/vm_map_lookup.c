@@ -142,6 +142,12 @@ make_object(struct vm_lookup *l)
 		vm_map_unlock(l->map);
 		return kr;
 	}
+	if (l->map->dead != NULL) {
+		/* What a copy of wired memory has replaced: let go of it, and look again. */
+		vm_map_unlock(l->map);
+		vm_map_lock_read(l->map);
+		return KERN_SUCCESS;
+	}
 	vm_map_lock_downgrade(l->map);
 	/* The entry is the same one: nobody could write meanwhile. */
 	curthread()->vm_hint.timestamp = l->map->timestamp;
