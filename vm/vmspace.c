@@ -174,15 +174,18 @@ copy_lazily(vm_map_t old_map, vm_map_entry_t old, vm_map_entry_t e)
 	e->object = old->object;
 }
 
-/* fork_copy: vm_map_copy_entry of the old books. */
+/* fork_copy: vm_map_copy_entry of the old books.  A copy made at once is charged even if the parent's
+ * memory is not charged to its entry but, as it was shared, to its object. */
 static kern_return_t
 fork_copy(vm_map_t old_map, vm_map_entry_t old, vm_map_entry_t e)
 {
-	if ((old->eflags & VM_ENTRY_CHARGED) && !fork_charge(e))
+	bool now = old->wired_count != 0 && (old->protection & VM_PROT_WRITE);
+
+	if ((now || (old->eflags & VM_ENTRY_CHARGED)) && !fork_charge(e))
 		return KERN_RESOURCE_SHORTAGE;
 	if (old->object == NULL)
 		return KERN_SUCCESS;
-	if (old->wired_count != 0 && (old->protection & VM_PROT_WRITE)) {
+	if (now) {
 		e->object = vm_map_copy_object(old_map, old);
 		if (e->object == NULL)
 			return KERN_RESOURCE_SHORTAGE;
