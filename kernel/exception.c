@@ -73,7 +73,7 @@ user_fault(struct trapframe *tf, uintptr_t addr)
 	proc_end(p, PROC_FAULTED, fault_kind(kr), addr);
 }
 
-static _Noreturn void
+static __attribute__((cold)) _Noreturn void
 kernel_bug(struct trapframe *tf, uintptr_t addr, const char *what)
 {
 	fault_report_kernel(tf, addr);
@@ -93,8 +93,8 @@ map_of(uintptr_t addr)
 	return NULL;
 }
 
-/* kernel_fault: the kernel touched addr. */
-static void
+/* kernel_fault: the kernel touched addr.  Not inline: the way of a user's fault is short. */
+static __attribute__((noinline)) void
 kernel_fault(struct trapframe *tf, uintptr_t addr)
 {
 	struct trapframe recovery = *tf;

@@ -153,24 +153,6 @@ vm_map_unlock(vm_map_t map)
 	vm_map_release_dead(vm_map_unlock_deferred(map));
 }
 
-void
-vm_map_lock_read(vm_map_t map)
-{
-	if (map->flags & VM_MAP_SYSTEM)
-		rwlock_write(&map->lock);
-	else
-		rwlock_read(&map->lock);
-}
-
-void
-vm_map_unlock_read(vm_map_t map)
-{
-	if (map->flags & VM_MAP_SYSTEM)
-		rwlock_write_unlock(&map->lock);
-	else
-		rwlock_read_unlock(&map->lock);
-}
-
 int
 vm_map_trylock(vm_map_t map)
 {

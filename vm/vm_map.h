@@ -179,8 +179,22 @@ bool vm_map_range_valid(const struct vm_map *map, vm_offset_t start, vm_offset_t
  */
 void vm_map_lock(vm_map_t map);
 void vm_map_unlock(vm_map_t map);
-void vm_map_lock_read(vm_map_t map);
-void vm_map_unlock_read(vm_map_t map);
+static inline void
+vm_map_lock_read(vm_map_t map)
+{
+	if (map->flags & VM_MAP_SYSTEM)
+		rwlock_write(&map->lock);
+	else
+		rwlock_read(&map->lock);
+}
+static inline void
+vm_map_unlock_read(vm_map_t map)
+{
+	if (map->flags & VM_MAP_SYSTEM)
+		rwlock_write_unlock(&map->lock);
+	else
+		rwlock_read_unlock(&map->lock);
+}
 int vm_map_trylock(vm_map_t map);
 int vm_map_trylock_read(vm_map_t map);
 /* vm_map_lock_upgrade: 0: exclusive now, timestamp bumped, nothing has changed in between;

@@ -27,25 +27,18 @@
 #include "vm/vm_radix.h"
 #include "vm/vm_zone.h"
 
-#define DIGIT_BITS 6
-#define SLOTS	   (1u << DIGIT_BITS)
+#define DIGIT_BITS VM_RADIX_BITS
+#define SLOTS	   VM_RADIX_SLOTS
 #define DIGIT_MASK (SLOTS - 1)
 #define INDEX_BITS 54 /* of a byte offset of 64 bits 52 remain: 9 digits */
-#define PAGE_TAG   1ul
-
-struct radix_node {
-	uint64_t used;	 /* bit s: slot[s] is not 0 */
-	uint64_t prefix; /* the digits above ours */
-	unsigned shift;	 /* bits below our digit */
-	uintptr_t slot[SLOTS];
-};
+#define PAGE_TAG   VM_RADIX_PAGE_TAG
 
 static struct vm_zone node_zone;
 
 void
 vm_radix_init(void)
 {
-	vm_zone_init(&node_zone, "radix nodes", sizeof(struct radix_node), &vm_zone_direct);
+	vm_zone_init(&node_zone, "radix nodes", sizeof(struct vm_radix_node), &vm_zone_direct);
 }
 
 static bool
@@ -54,10 +47,10 @@ is_node(uintptr_t e)
 	return e != 0 && (e & PAGE_TAG) == 0;
 }
 
-static struct radix_node *
+static struct vm_radix_node *
 to_node(uintptr_t e)
 {
-	return (struct radix_node *)e;
+	return (struct vm_radix_node *)e;
 }
 
 static struct vm_page *
@@ -67,26 +60,26 @@ to_page(uintptr_t e)
 }
 
 static unsigned
-node_digit(const struct radix_node *n, vm_pindex_t index)
+node_digit(const struct vm_radix_node *n, vm_pindex_t index)
 {
 	return (unsigned)(index >> n->shift) & DIGIT_MASK;
 }
 
 /* node_first: the least index that the node can hold. */
 static vm_pindex_t
-node_first(const struct radix_node *n)
+node_first(const struct vm_radix_node *n)
 {
 	return n->prefix << (n->shift + DIGIT_BITS);
 }
 
 static bool
-node_covers(const struct radix_node *n, vm_pindex_t index)
+node_covers(const struct vm_radix_node *n, vm_pindex_t index)
 {
 	return index >> (n->shift + DIGIT_BITS) == n->prefix;
 }
 
 static void
-node_set(struct radix_node *n, vm_pindex_t index, uintptr_t e)
+node_set(struct vm_radix_node *n, vm_pindex_t index, uintptr_t e)
 {
 	unsigned s = node_digit(n, index);
 
@@ -94,23 +87,12 @@ node_set(struct radix_node *n, vm_pindex_t index, uintptr_t e)
 	n->used |= 1ull << s;
 }
 
-/* leaf_slot: the slot for index in the remembered node, or NULL if it is elsewhere. */
-static inline uintptr_t *
-leaf_slot(const struct vm_radix *t, vm_pindex_t index)
-{
-	if (t->leaf == NULL || index >> DIGIT_BITS != t->leaf->prefix)
-		return NULL;
-	return &t->leaf->slot[index & DIGIT_MASK];
-}
-
 struct vm_page *
-vm_radix_lookup(const struct vm_radix *t, vm_pindex_t index)
+vm_radix_descend(const struct vm_radix *t, vm_pindex_t index)
 {
-	uintptr_t e = t->root, *slot = leaf_slot(t, index);
+	uintptr_t e = t->root;
 	struct vm_page *m;
 
-	if (slot != NULL)
-		return to_page(*slot);
 	while (is_node(e))
 		e = to_node(e)->slot[node_digit(to_node(e), index)];
 	m = to_page(e);
@@ -119,7 +101,7 @@ vm_radix_lookup(const struct vm_radix *t, vm_pindex_t index)
 
 /* remember: if n is a lowest node, the next page will probably go there too. */
 static void
-remember(struct vm_radix *t, struct radix_node *n)
+remember(struct vm_radix *t, struct vm_radix_node *n)
 {
 	if (n->shift == 0)
 		t->leaf = n;
@@ -130,7 +112,7 @@ static kern_return_t
 split(struct vm_radix *t, uintptr_t *link, uintptr_t e, vm_pindex_t index, uintptr_t leaf)
 {
 	vm_pindex_t other = is_node(e) ? node_first(to_node(e)) : to_page(e)->pindex;
-	struct radix_node *n;
+	struct vm_radix_node *n;
 	unsigned top;
 
 	VERIFY(other != index, "index %#zx is there already", (size_t)index);
@@ -151,7 +133,7 @@ split(struct vm_radix *t, uintptr_t *link, uintptr_t e, vm_pindex_t index, uintp
 static kern_return_t
 insert_below(struct vm_radix *t, vm_pindex_t index, uintptr_t leaf)
 {
-	struct radix_node *n = NULL;
+	struct vm_radix_node *n = NULL;
 	uintptr_t *link = &t->root;
 
 	while (is_node(*link) && node_covers(to_node(*link), index)) {
@@ -172,20 +154,21 @@ insert_below(struct vm_radix *t, vm_pindex_t index, uintptr_t leaf)
 kern_return_t
 vm_radix_insert(struct vm_radix *t, struct vm_page *m)
 {
-	uintptr_t leaf = (uintptr_t)m | PAGE_TAG, *slot = leaf_slot(t, m->pindex);
+	uintptr_t leaf = (uintptr_t)m | PAGE_TAG;
+	vm_pindex_t index = m->pindex;
 
-	ASSERT(m->pindex >> INDEX_BITS == 0, "index %#zx", (size_t)m->pindex);
-	if (slot == NULL)
-		return insert_below(t, m->pindex, leaf);
-	VERIFY(*slot == 0, "index %#zx is there already", (size_t)m->pindex);
-	*slot = leaf;
-	t->leaf->used |= 1ull << (m->pindex & DIGIT_MASK);
+	ASSERT(index >> INDEX_BITS == 0, "index %#zx", (size_t)index);
+	if (!vm_radix_in_leaf(t, index))
+		return insert_below(t, index, leaf);
+	VERIFY(t->leaf->slot[index & DIGIT_MASK] == 0, "index %#zx is there already",
+	       (size_t)index);
+	node_set(t->leaf, index, leaf);
 	return KERN_SUCCESS;
 }
 
 /* node_shrink: n, which hangs at *link, lost a slot: with one left it is not needed. */
 static void
-node_shrink(struct vm_radix *t, uintptr_t *link, struct radix_node *n)
+node_shrink(struct vm_radix *t, uintptr_t *link, struct vm_radix_node *n)
 {
 	if ((n->used & (n->used - 1)) != 0)
 		return;
@@ -199,7 +182,7 @@ struct vm_page *
 vm_radix_remove(struct vm_radix *t, vm_pindex_t index)
 {
 	uintptr_t *link = &t->root, *node_link = NULL;
-	struct radix_node *n = NULL;
+	struct vm_radix_node *n = NULL;
 	struct vm_page *m;
 
 	while (is_node(*link)) {
@@ -234,7 +217,7 @@ vm_radix_lookup_ge(const struct vm_radix *t, vm_pindex_t index)
 	struct vm_page *m;
 
 	while (is_node(e)) {
-		struct radix_node *n = to_node(e);
+		struct vm_radix_node *n = to_node(e);
 		uint64_t above;
 
 		if (!node_covers(n, index))

@@ -12,18 +12,44 @@
 
 struct vm_page;
 
-struct radix_node;
+#define VM_RADIX_BITS	  6
+#define VM_RADIX_SLOTS	  (1u << VM_RADIX_BITS)
+#define VM_RADIX_PAGE_TAG 1ul /* in a slot: this is a page, not a node */
+
+struct vm_radix_node {
+	uint64_t used;	 /* bit s: slot[s] is not 0 */
+	uint64_t prefix; /* the digits above ours */
+	unsigned shift;	 /* bits below our digit */
+	uintptr_t slot[VM_RADIX_SLOTS];
+};
 
 struct vm_radix {
-	uintptr_t root;		 /* 0 empty; otherwise a node or a tagged page */
-	struct radix_node *leaf; /* lowest-level node of the last insertion, or NULL */
+	uintptr_t root;		    /* 0 empty; otherwise a node or a tagged page */
+	struct vm_radix_node *leaf; /* lowest-level node of the last insertion, or NULL */
 };
 
 void vm_radix_init(void); /* the zone; boot */
 
+/* vm_radix_in_leaf: is index one of those that the remembered node holds? */
+static inline bool
+vm_radix_in_leaf(const struct vm_radix *t, vm_pindex_t index)
+{
+	return t->leaf != NULL && index >> VM_RADIX_BITS == t->leaf->prefix;
+}
+
 /* vm_radix_insert: m under m->pindex, which is absent.  KERN_RESOURCE_SHORTAGE without a node. */
 kern_return_t vm_radix_insert(struct vm_radix *t, struct vm_page *m);
-struct vm_page *vm_radix_lookup(const struct vm_radix *t, vm_pindex_t index);
+
+/* vm_radix_lookup: the page with this index, or NULL.  _descend: from the root. */
+struct vm_page *vm_radix_descend(const struct vm_radix *t, vm_pindex_t index);
+static inline struct vm_page *
+vm_radix_lookup(const struct vm_radix *t, vm_pindex_t index)
+{
+	if (!vm_radix_in_leaf(t, index))
+		return vm_radix_descend(t, index);
+	return (struct vm_page *)(t->leaf->slot[index & (VM_RADIX_SLOTS - 1)] & ~VM_RADIX_PAGE_TAG);
+}
+
 /* vm_radix_lookup_ge: the page with the least index >= index, or NULL. */
 struct vm_page *vm_radix_lookup_ge(const struct vm_radix *t, vm_pindex_t index);
 /* vm_radix_remove: take the page with this index out and return it; NULL if absent.  Never fails,

@@ -193,23 +193,49 @@ mapping_change(struct pmap *pmap, vm_offset_t va, pte_t *pte, pte_t entry)
 	tlb_batch_finish(&batch);
 }
 
-/*
- * mapping_drop: unmap va to make room for another page.  Its table is held meanwhile, since its
- * entry is about to be used again.
- */
+/* save_bits: move the accessed and dirty bits of an entry that is gone to its page.  Mostly the page
+ * knows already, and then its cache line is only read. */
 static void
-mapping_drop(struct pmap *pmap, vm_offset_t va, pte_t *pte)
+save_bits(pte_t old)
 {
+	struct vm_page *m = pte_page(old);
+	uint8_t aflags = 0;
+
+	if ((old & PTE_DIRTY) != 0)
+		aflags |= VM_PAGE_DIRTY;
+	if ((old & PTE_ACCESSED) != 0)
+		aflags |= VM_PAGE_REFERENCED;
+	if ((aflags & ~__atomic_load_n(&m->aflags, __ATOMIC_RELAXED)) != 0)
+		__atomic_fetch_or(&m->aflags, aflags, __ATOMIC_RELAXED);
+}
+
+/*
+ * mapping_replace: va, which is mapped to another page, shows m from now on.  The new entry is
+ * written over the old one in one step, so no processor ever sees a hole.
+ * KERN_RESOURCE_SHORTAGE without memory for the reverse map: va is unmapped.
+ */
+static kern_return_t
+mapping_replace(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct vm_page *m, pte_t entry)
+{
+	bool noted = (entry & PTE_MANAGED) == 0 || pv_insert(m, pmap, va);
 	struct tlb_batch batch;
 	pte_t old;
 
 	tlb_batch_init(&batch, pmap);
-	pt_page(pte)->wire_count++;
-	old = pmap_clear_pte(pmap, va, pte, &batch);
-	pt_page(pte)->wire_count--;
+	if (noted) {
+		old = __atomic_exchange_n(pte, entry, __ATOMIC_SEQ_CST);
+		pmap->wired += (entry & PTE_WIRED) != 0;
+		pmap->wired -= (old & PTE_WIRED) != 0;
+		if ((old & PTE_MANAGED) != 0)
+			save_bits(old);
+		tlb_batch_add(&batch, va);
+	} else {
+		old = pmap_clear_pte(pmap, va, pte, &batch);
+	}
 	if ((old & PTE_MANAGED) != 0)
 		pv_remove(pte_page(old), pmap, va);
 	tlb_batch_finish(&batch);
+	return noted ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
 }
 
 /* enter_slow: pmap_enter() where a table is missing or something is mapped at va. */
@@ -223,9 +249,8 @@ enter_slow(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct vm_page *m, pte
 		return KERN_SUCCESS;
 	}
 	if (pte != NULL)
-		mapping_drop(pmap, va, pte);
-	else
-		pte = pmap_pte_create(pmap, va);
+		return mapping_replace(pmap, va, pte, m, entry);
+	pte = pmap_pte_create(pmap, va);
 	kr = pte == NULL ? KERN_RESOURCE_SHORTAGE : mapping_add(pmap, va, pte, m, entry);
 	if (kr != KERN_SUCCESS)
 		pmap_trim(pmap, va);
@@ -264,22 +289,6 @@ pmap_enter(struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_prot_t prot,
 		kr = enter_slow(pmap, va, pte, m, entry);
 	spinlock_unlock(&pmap->lock);
 	return kr;
-}
-
-/* save_bits: move the accessed and dirty bits of an entry that is gone to its page.  Mostly the page
- * knows already, and then its cache line is only read. */
-static void
-save_bits(pte_t old)
-{
-	struct vm_page *m = pte_page(old);
-	uint8_t aflags = 0;
-
-	if ((old & PTE_DIRTY) != 0)
-		aflags |= VM_PAGE_DIRTY;
-	if ((old & PTE_ACCESSED) != 0)
-		aflags |= VM_PAGE_REFERENCED;
-	if ((aflags & ~__atomic_load_n(&m->aflags, __ATOMIC_RELAXED)) != 0)
-		__atomic_fetch_or(&m->aflags, aflags, __ATOMIC_RELAXED);
 }
 
 pte_t
