@@ -19,7 +19,7 @@
 ## make bench [G="group ..."]     what things cost, in instructions (release kernel)
 ## make profile T=program [A="arguments"] [F=function] [N=operations] [L=1]
 ##                                where the instructions go, by function (L: and by line)
-## make bench-linux               the same work on Linux, for comparison (Debian only)
+## make bench-linux [G="name ..."] the same work on Linux, for comparison (Debian only)
 ## make all | kernel | user | iso build only
 ## make lint | format             check the sources | let clang-format lay them out
 ## make setup | doctor            install what is missing | say what is wrong with this machine
@@ -272,7 +272,7 @@ profile: setup
 		$(if $(L),-l) $(or $(T),$(error say which program: make profile T=bin/bench)) $(A)
 
 bench-linux:
-	@tests/bench/run-linux.sh build/bench-linux
+	@tests/bench/run-linux.sh build/bench-linux $(G)
 
 # --- Housekeeping ----------------------------------------------------------------------------
 

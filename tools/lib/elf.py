@@ -36,8 +36,8 @@ class Elf:
         ]
 
     def functions(self):
-        """The sorted (address, name) pairs of all functions, and of the global labels in code, which
-        assembly has for what is no function."""
+        """The sorted (address, name) pairs of all functions, and of the global labels in code,
+        which assembly has for what is no function."""
         found = []
         for section in self._sections:
             if section[1] != SHT_SYMTAB:
