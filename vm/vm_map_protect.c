@@ -45,7 +45,7 @@ covers(vm_offset_t start, vm_offset_t end, const struct vm_map_entry *e)
 	return start <= e->start && end >= e->end;
 }
 
-/* check_unaligned: what every range operation refuses at once. */
+/* bad_range: what every range operation refuses at once. */
 static bool
 bad_range(vm_offset_t start, vm_offset_t end)
 {
@@ -69,10 +69,7 @@ protect_gains_charge(const struct vm_map_entry *e, vm_prot_t new_prot)
 	       vm_map_chargeable(e->eflags, e->object, new_prot);
 }
 
-/*
- * protect_check: may the whole range change?  *charge gets the bytes to charge, *clips says whether
- * an entry must be cut.
- */
+/* protect_check: may the whole range change?  *charge gets the bytes to charge. */
 static kern_return_t
 protect_check(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t new_prot, bool set_max,
 	      vm_size_t *charge)
@@ -115,14 +112,17 @@ protect_gap(vm_map_entry_t gap, vm_prot_t new_prot, bool set_max)
 	}
 }
 
-/* protect_entry: the second pass; rights that are lost are gone on every processor on return. */
+/* protect_entry: the second pass; rights that are lost are gone on every processor on return.  What e
+ * is charged with now is taken from *charge. */
 static void
-protect_entry(vm_map_t map, vm_map_entry_t e, vm_prot_t new_prot, bool set_max)
+protect_entry(vm_map_t map, vm_map_entry_t e, vm_prot_t new_prot, bool set_max, vm_size_t *charge)
 {
 	vm_prot_t old = e->protection;
 
-	if (!set_max && protect_gains_charge(e, new_prot))
+	if (!set_max && protect_gains_charge(e, new_prot)) {
 		e->eflags |= VM_ENTRY_CHARGED;
+		*charge -= e->end - e->start;
+	}
 	if (e->object == vm_submap_object)
 		e->eflags |= VM_ENTRY_TOUCHED;
 	if (set_max) {
@@ -139,18 +139,23 @@ protect_entry(vm_map_t map, vm_map_entry_t e, vm_prot_t new_prot, bool set_max)
 		vm_map_enter_wired(map, e);
 }
 
-/* protect_apply: the range is checked, charged and clipped. */
+/*
+ * protect_apply: the range is checked, clipped, and charged with `charge` bytes.  Some of them may not
+ * be needed any more: a fork in another space has had the object charged for itself meanwhile.
+ */
 static void
-protect_apply(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t new_prot, bool set_max)
+protect_apply(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t new_prot, bool set_max,
+	      vm_size_t charge)
 {
 	vm_map_entry_t e;
 
 	for (e = range_first(map, start); e != &map->header && e->start < end; e = e->next) {
 		if (!(e->eflags & VM_ENTRY_GUARD))
-			protect_entry(map, e, new_prot, set_max);
+			protect_entry(map, e, new_prot, set_max, &charge);
 		else if ((e->eflags & VM_ENTRY_STACK_GAP) && covers(start, end, e))
 			protect_gap(e, new_prot, set_max);
 	}
+	vm_uncharge(charge);
 	vm_map_simplify_range(map, start, end);
 }
 
@@ -211,7 +216,7 @@ vm_map_protect(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t new_p
 			vm_uncharge(charge);
 			vm_map_simplify_range(map, start, end);
 		} else {
-			protect_apply(map, start, end, new_prot, set_max);
+			protect_apply(map, start, end, new_prot, set_max, charge);
 		}
 	}
 	vm_map_unlock(map);
