@@ -212,6 +212,22 @@ growth_allowed(struct growth *g)
 	return clamp(g, g->map->size, proc_limit(g->p, VM_LIMIT_VMEM));
 }
 
+/* shared: may another space show e's object, and in it what would grow here?  If e is still to be
+ * copied, nothing is written to that object. */
+static bool
+shared(const struct vm_map_entry *e)
+{
+	struct vm_object *object = e->object;
+	bool alone;
+
+	if (object == NULL || (e->eflags & VM_ENTRY_NEEDS_COPY))
+		return false;
+	rwlock_read(&object->lock);
+	alone = object->ref_count == 1 || (object->flags & VM_OBJECT_ONEMAPPING);
+	rwlock_read_unlock(&object->lock);
+	return !alone;
+}
+
 /*
  * extends_in_place: is the lowest part of the stack still what the gap would create?  An entry that
  * is still to be copied after a fork counts as such: below its pages there is nothing to copy.
@@ -227,7 +243,7 @@ extends_in_place(const struct growth *g, uint32_t charged)
 	return s->protection == gap->gap_protection &&
 	       s->max_protection == gap->gap_max_protection && s->inheritance == gap->inheritance &&
 	       s->wired_count == 0 && (s->eflags | copy) == (gap->gap_eflags | charged | copy) &&
-	       s->offset >= g->amount;
+	       s->offset >= g->amount && !shared(s);
 }
 
 /* grow_charge: charge the amount, or at least what is needed. */
