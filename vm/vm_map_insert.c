@@ -47,12 +47,12 @@ entry_flags(int cow)
 
 /* insert_check: may [start, end) be inserted?  *prev gets the entry (or header) before it. */
 static kern_return_t
-insert_check(vm_map_t map, const struct vm_object *object, vm_offset_t start, vm_offset_t end,
-	     vm_prot_t prot, vm_prot_t max, int cow, vm_map_entry_t *prev)
+insert_check(vm_map_t map, const struct vm_object *object, vm_ooffset_t offset, vm_offset_t start,
+	     vm_offset_t end, vm_prot_t prot, vm_prot_t max, int cow, vm_map_entry_t *prev)
 {
 	if (start >= end || !vm_map_range_valid(map, start, end))
 		return KERN_INVALID_ADDRESS;
-	if (!page_aligned(start | end))
+	if (!page_aligned(start | end | offset) || offset + (end - start) < offset)
 		return KERN_INVALID_ARGUMENT;
 	if (vm_map_lookup_entry(map, start, prev) || (*prev)->next->start < end)
 		return KERN_NO_SPACE;
@@ -173,7 +173,8 @@ prefault(vm_map_t map, const struct insertion *ins)
  * Returns: KERN_SUCCESS             the entry owns the caller's reference on object now
  *          KERN_INVALID_ADDRESS     empty, or outside the map
  *          KERN_NO_SPACE            something is there
- *          KERN_INVALID_ARGUMENT    unaligned; a guard with an object or rights
+ *          KERN_INVALID_ARGUMENT    unaligned; an offset that wraps; a guard with an object or
+ *                                   rights
  *          KERN_PROTECTION_FAILURE  write and execute together on a W^X map
  *          KERN_RESOURCE_SHORTAGE   no memory, or the commit charge was refused
  *          On failure nothing has changed and the reference is still the caller's.
@@ -202,7 +203,7 @@ vm_map_insert(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_of
 	ASSERT(object != kernel_object || !(cow & MAP_COPY_ON_WRITE), "kernel object, cow %#x",
 	       cow);
 	ASSERT(!(cow & MAP_NOFAULT) || object == NULL, "NOFAULT with object %p", object);
-	kr = insert_check(map, object, start, end, prot, max, cow, &prev);
+	kr = insert_check(map, object, offset, start, end, prot, max, cow, &prev);
 	if (kr != KERN_SUCCESS)
 		return kr;
 	charge = !(cow & MAP_ACC_NO_CHARGE) && vm_map_chargeable(ins.eflags, object, prot);
