@@ -107,6 +107,15 @@ model_proc_set_limit(struct proc *p, enum vm_limit which, uint64_t bytes)
 	proc_unlock(p);
 }
 
+bool
+model_proc_is_locked(struct proc *p)
+{
+	if (!mutex_trylock(&p->lock))
+		return true;
+	mutex_unlock(&p->lock);
+	return false;
+}
+
 uint64_t
 model_proc_lock_count(struct proc *p)
 {

@@ -25,6 +25,9 @@ vm_map_t model_proc_map(struct proc *p);
 /* model_proc_set_limit: takes the process lock, as setrlimit does. */
 void model_proc_set_limit(struct proc *p, enum vm_limit which, uint64_t bytes);
 
+/* model_proc_is_locked: by whomever, at this moment. */
+bool model_proc_is_locked(struct proc *p);
+
 /* model_proc_lock_count: how often the process lock was taken; no other thread may do so. */
 uint64_t model_proc_lock_count(struct proc *p);
 
