@@ -17,6 +17,7 @@
 #include <machine/cpu.h>
 #include <machine/trap.h>
 #include <pagoda/abi.h>
+#include "kernel/base/compiler.h"
 #include "kernel/base/panic.h"
 #include "kernel/base/sched.h"
 #include "kernel/exception.h"
@@ -56,24 +57,31 @@ fault_kind(kern_return_t kr)
 	}
 }
 
+/* user_fault_failed: it could not be served.  A killed thread ends on its way back to user mode. */
+static SLOWPATH void
+user_fault_failed(struct trapframe *tf, uintptr_t addr, vm_prot_t access, kern_return_t kr)
+{
+	if (kr == KERN_ABORTED)
+		return;
+	fault_report_memory(tf, addr, access, kr);
+	proc_end(curthread()->proc, PROC_FAULTED, fault_kind(kr), addr);
+}
+
 /* user_fault: a user thread touched addr. */
 static void
 user_fault(struct trapframe *tf, uintptr_t addr)
 {
 	vm_prot_t access = access_of(tf->error);
-	struct proc *p = curthread()->proc;
 	kern_return_t kr = KERN_INVALID_ADDRESS;
 
 	if (addr < VM_MAX_USER_ADDRESS)
-		kr = vm_fault(&p->vmspace->vm_map, trunc_page(addr), access, VM_FAULT_NORMAL);
-	/* A killed thread ends on its way back to user mode. */
-	if (kr == KERN_SUCCESS || kr == KERN_ABORTED)
-		return;
-	fault_report_memory(tf, addr, access, kr);
-	proc_end(p, PROC_FAULTED, fault_kind(kr), addr);
+		kr = vm_fault(&curthread()->proc->vmspace->vm_map, trunc_page(addr), access,
+			      VM_FAULT_NORMAL);
+	if (kr != KERN_SUCCESS)
+		user_fault_failed(tf, addr, access, kr);
 }
 
-static __attribute__((cold)) _Noreturn void
+static SLOWPATH _Noreturn void
 kernel_bug(struct trapframe *tf, uintptr_t addr, const char *what)
 {
 	fault_report_kernel(tf, addr);
@@ -94,7 +102,7 @@ map_of(uintptr_t addr)
 }
 
 /* kernel_fault: the kernel touched addr.  Not inline: the way of a user's fault is short. */
-static __attribute__((noinline)) void
+static SLOWPATH void
 kernel_fault(struct trapframe *tf, uintptr_t addr)
 {
 	struct trapframe recovery = *tf;

@@ -17,6 +17,7 @@
  * Rejected: taking the object's lock shared for case 1.  One page-sized critical section is shorter
  * than the bookkeeping of a second path, as long as one processor runs; with more, measure again.
  */
+#include "kernel/base/compiler.h"
 #include "kernel/base/panic.h"
 #include "kernel/base/sched.h"
 #include "vm/pmap.h"
@@ -141,7 +142,7 @@ fault_find_below(struct fault *f, bool *zeroes)
 /*
  * fault_page_busy: m, found by this fault, is being filled.  Lets go of everything and waits.
  */
-static kern_return_t
+static SLOWPATH kern_return_t
 fault_page_busy(struct fault *f, struct vm_page *m)
 {
 	f->released = true;
@@ -152,7 +153,7 @@ fault_page_busy(struct fault *f, struct vm_page *m)
 }
 
 /* fault_below: cases 2, 3 and 4. */
-static kern_return_t
+static __attribute__((noinline)) kern_return_t
 fault_below(struct fault *f)
 {
 	bool zeroes, copied = false;
@@ -248,7 +249,7 @@ fault_grow(struct fault *f, struct proc *p)
 }
 
 /* fault_wait_wiring: the entry is being wired by another thread: its pages are on their way. */
-static kern_return_t
+static SLOWPATH kern_return_t
 fault_wait_wiring(struct fault *f)
 {
 	vm_map_t map = f->l.map;
@@ -305,7 +306,7 @@ fault_grower(const struct fault *f)
 }
 
 /* fault_again: an attempt ended with kr: prepare another one (KERN_RESTART), or give up. */
-static kern_return_t
+static SLOWPATH kern_return_t
 fault_again(struct fault *f, kern_return_t kr, bool *grown, unsigned *waits)
 {
 	struct proc *p;

@@ -10,6 +10,7 @@
  *
  * It leaves the map read-locked, so what was found stays true until vm_map_lookup_done().
  */
+#include "kernel/base/compiler.h"
 #include "kernel/base/sched.h"
 #include "vm/vm_map.h"
 #include "vm/vm_map_impl.h"
@@ -44,7 +45,7 @@ find_hinted(struct vm_lookup *l)
 	 VM_ENTRY_NOFAULT)
 
 /* judge_other: judge for what is not ordinary, or not allowed. */
-static kern_return_t
+static SLOWPATH kern_return_t
 judge_other(struct vm_lookup *l)
 {
 	const struct vm_map_entry *e = l->entry;
@@ -107,7 +108,7 @@ judge(struct vm_lookup *l)
  * one by then, the range is gone.  Once we hold the lock the reference is not needed: who drops the
  * last one waits for the lock before the map goes (vm_map_fini).
  */
-static kern_return_t
+static SLOWPATH kern_return_t
 enter_submap(struct vm_lookup *l)
 {
 	vm_map_t submap = l->entry->sub_map;
@@ -125,7 +126,7 @@ enter_submap(struct vm_lookup *l)
 
 /* make_object: make what the entry needs under the exclusive lock, and go back to the shared one.
  * On an error the map is unlocked. */
-static kern_return_t
+static SLOWPATH kern_return_t
 make_object(struct vm_lookup *l)
 {
 	kern_return_t kr;

@@ -180,7 +180,9 @@ fully_shadows(struct vm_object *object, struct vm_object *backing)
 	vm_pindex_t pindex = 0, i = atop(object->backing_offset);
 	struct vm_page *m;
 
-	/* The usual case, seen without a walk. */
+	/* The usual cases, seen without a walk. */
+	if (object->resident == object->size)
+		return true;
 	if (object->resident < backing->resident && object->size >= backing->size)
 		return false;
 	for (; (m = vm_radix_lookup_ge(&backing->pages, i)) != NULL; i = m->pindex + 1) {

@@ -22,6 +22,7 @@
  * Pages are mostly made in order, so the tree remembers the lowest node it inserted into; the next
  * lookup and insertion there need no descent.
  */
+#include "kernel/base/compiler.h"
 #include "kernel/base/panic.h"
 #include "vm/vm_page.h"
 #include "vm/vm_radix.h"
@@ -130,7 +131,7 @@ split(struct vm_radix *t, uintptr_t *link, uintptr_t e, vm_pindex_t index, uintp
 }
 
 /* insert_below: insert by descent from the root. */
-static kern_return_t
+static SLOWPATH kern_return_t
 insert_below(struct vm_radix *t, vm_pindex_t index, uintptr_t leaf)
 {
 	struct vm_radix_node *n = NULL;

@@ -27,6 +27,7 @@
  *
  * Locks: pmap->lock guards the tables; below it lie the reverse map, zones and vm_phys.
  */
+#include "kernel/base/compiler.h"
 #include "arch/x86_64/pmap_private.h"
 #include "arch/x86_64/pmap_pv.h"
 #include "kernel/base/panic.h"
@@ -239,7 +240,7 @@ mapping_replace(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct vm_page *m
 }
 
 /* enter_slow: pmap_enter() where a table is missing or something is mapped at va. */
-static __attribute__((noinline)) kern_return_t
+static SLOWPATH kern_return_t
 enter_slow(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct vm_page *m, pte_t entry)
 {
 	kern_return_t kr;
