@@ -23,47 +23,50 @@
 #include <time.h>
 #include <unistd.h>
 
-uint64_t S[MAXS];
-int ns;
-static uint64_t ovh;
+uint64_t samples[MAX_SAMPLES];
+int sample_count;
+static uint64_t overhead;
 void
 begin(void)
 {
-	ns = 0;
+	sample_count = 0;
 }
+
 void
 na(const char *name)
 {
 	printf("%s n/a insn\n", name);
 	fflush(stdout);
 }
+
 uint64_t
 report_div(const char *name, uint64_t div)
 {
-	if (ns == 0) {
+	if (sample_count == 0) {
 		na(name);
 		return 0;
 	}
 	uint64_t sum = 0;
-	for (int i = 0; i < ns; i++) {
-		S[i] = S[i] > ovh ? S[i] - ovh : 0;
-		sum += S[i];
+	for (int i = 0; i < sample_count; i++) {
+		samples[i] = samples[i] > overhead ? samples[i] - overhead : 0;
+		sum += samples[i];
 	}
-	for (int g = ns / 2; g > 0; g /= 2)
-		for (int i = g; i < ns; i++) {
-			uint64_t v = S[i];
+	for (int g = sample_count / 2; g > 0; g /= 2)
+		for (int i = g; i < sample_count; i++) {
+			uint64_t v = samples[i];
 			int j = i;
-			for (; j >= g && S[j - g] > v; j -= g)
-				S[j] = S[j - g];
-			S[j] = v;
+			for (; j >= g && samples[j - g] > v; j -= g)
+				samples[j] = samples[j - g];
+			samples[j] = v;
 		}
-	uint64_t med = S[ns / 2] / div;
-	printf("%s.min %llu insn\n", name, (unsigned long long)(S[0] / div));
+	uint64_t med = samples[sample_count / 2] / div;
+	printf("%s.min %llu insn\n", name, (unsigned long long)(samples[0] / div));
 	printf("%s.med %llu insn\n", name, (unsigned long long)med);
-	printf("%s.avg %llu insn\n", name, (unsigned long long)(sum / ns / div));
+	printf("%s.avg %llu insn\n", name, (unsigned long long)(sum / sample_count / div));
 	fflush(stdout);
 	return med;
 }
+
 uint64_t
 report(const char *name)
 {
@@ -85,7 +88,7 @@ t_method(void)
 	report("check_loop2001");
 	static char buf[2 * 4096] __attribute__((aligned(4096)));
 	memset(buf, 1, sizeof buf);
-#define REP(nm, insn, count)                                                                    \
+#define REP(name, insn, count)                                                                  \
 	do {                                                                                    \
 		begin();                                                                        \
 		for (int i = 0; i < 16; i++) {                                                  \
@@ -95,7 +98,7 @@ t_method(void)
 			__asm__ volatile(insn : "+D"(d), "+S"(s), "+c"(c) : "a"(0) : "memory"); \
 			add(t0, rdtsc());                                                       \
 		}                                                                               \
-		report(nm);                                                                     \
+		report(name);                                                                   \
 	} while (0)
 	REP("check_rep_stosb_4096", "rep stosb", 4096);
 	REP("check_rep_stosq_512", "rep stosq", 512);
@@ -202,6 +205,7 @@ pid1_setup(void)
 		close(fd);
 	}
 }
+
 int
 main(int argc, char **argv)
 {
@@ -213,15 +217,15 @@ main(int argc, char **argv)
 	if (pid1)
 		pid1_setup();
 	sys6(SYS_prctl, 41 /*PR_SET_THP_DISABLE*/, 1, 0, 0, 0, 0);
-	memset(S, 0, sizeof S);
+	memset(samples, 0, sizeof samples);
 	uint64_t best = ~0ull;
 	for (int i = 0; i < 64; i++) {
 		uint64_t t0 = rdtsc(), t1 = rdtsc();
 		if (t1 - t0 < best)
 			best = t1 - t0;
 	}
-	ovh = best;
-	printf("rdtsc_overhead %llu insn\n", (unsigned long long)ovh);
+	overhead = best;
+	printf("rdtsc_overhead %llu insn\n", (unsigned long long)overhead);
 	int named = 0; /* words that name no test (stray kernel options) are ignored */
 	for (int j = 1; j < argc; j++)
 		for (int i = 0; i < NT; i++)

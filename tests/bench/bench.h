@@ -16,7 +16,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#define PG 4096UL
+#define PAGE 4096UL
 
 static inline uint64_t
 rdtsc(void)
@@ -25,6 +25,7 @@ rdtsc(void)
 	__asm__ volatile("rdtsc" : "=a"(a), "=d"(d) : : "memory");
 	return ((uint64_t)d << 32) | a;
 }
+
 static inline long
 sys6(long n, long a, long b, long c, long d, long e, long f)
 {
@@ -49,6 +50,7 @@ k_mmap(void *at, size_t len, int prot, int flags)
 {
 	return (void *)sys6(SYS_mmap, (long)at, len, prot, flags, -1, 0);
 }
+
 static inline int
 bad(void *p)
 {
@@ -67,6 +69,7 @@ k_fork(void)
 		r = sys6(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0);
 	return r;
 }
+
 static inline long
 k_wait(long pid)
 {
@@ -76,9 +79,9 @@ k_wait(long pid)
 #define k_exit(c) sys1(SYS_exit_group, c)
 
 /* Samples of the measure that is being taken (bench.c). */
-#define MAXS 4096
-extern uint64_t S[MAXS];
-extern int ns;
+#define MAX_SAMPLES 4096
+extern uint64_t samples[MAX_SAMPLES];
+extern int sample_count;
 void begin(void);
 void na(const char *name);
 uint64_t report_div(const char *name, uint64_t div);
@@ -87,8 +90,8 @@ uint64_t report(const char *name);
 static inline void
 add(uint64_t t0, uint64_t t1)
 {
-	if (ns < MAXS)
-		S[ns++] = t1 - t0;
+	if (sample_count < MAX_SAMPLES)
+		samples[sample_count++] = t1 - t0;
 }
 
 /* nohuge: single pages only. */

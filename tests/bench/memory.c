@@ -10,36 +10,37 @@ void
 t_anon(void)
 {
 	size_t n = 2048;
-	char *p = k_mmap(0, n * PG, RW, ANON);
+	char *p = k_mmap(0, n * PAGE, RW, ANON);
 	if (bad(p)) {
 		na("anon_fault");
 		return;
 	}
-	nohuge(p, n * PG);
+	nohuge(p, n * PAGE);
 	begin();
 	for (size_t i = 0; i < n; i++) {
-		volatile char *q = p + i * PG;
+		volatile char *q = p + i * PAGE;
 		uint64_t t0 = rdtsc();
 		*q = 1;
 		add(t0, rdtsc());
 	}
 	report("anon_fault");
-	k_munmap(p, n * PG);
+	k_munmap(p, n * PAGE);
 }
+
 void
 t_zero(void)
 {
 	size_t n = 2048;
 	volatile char sink;
-	char *p = k_mmap(0, n * PG, RW, ANON);
+	char *p = k_mmap(0, n * PAGE, RW, ANON);
 	if (bad(p)) {
 		na("zero_read_fault");
 		return;
 	}
-	nohuge(p, n * PG);
+	nohuge(p, n * PAGE);
 	begin();
 	for (size_t i = 0; i < n; i++) {
-		volatile char *q = p + i * PG;
+		volatile char *q = p + i * PAGE;
 		uint64_t t0 = rdtsc();
 		sink = *q;
 		add(t0, rdtsc());
@@ -48,14 +49,15 @@ t_zero(void)
 	report("zero_read_fault");
 	begin(); /* write upgrade of the zero page */
 	for (size_t i = 0; i < n; i++) {
-		volatile char *q = p + i * PG;
+		volatile char *q = p + i * PAGE;
 		uint64_t t0 = rdtsc();
 		*q = 1;
 		add(t0, rdtsc());
 	}
 	report("zero_upgrade_fault");
-	k_munmap(p, n * PG);
+	k_munmap(p, n * PAGE);
 }
+
 void
 t_populate(void)
 { /* whole-range cost per page: mmap(MAP_POPULATE) and touch-all loop */
@@ -63,32 +65,33 @@ t_populate(void)
 	begin();
 	for (int i = 0; i < 8; i++) {
 		uint64_t t0 = rdtsc();
-		char *p = k_mmap(0, n * PG, RW, ANON | MAP_POPULATE);
+		char *p = k_mmap(0, n * PAGE, RW, ANON | MAP_POPULATE);
 		uint64_t t1 = rdtsc();
 		if (bad(p))
 			break;
 		add(t0, t1);
-		k_munmap(p, n * PG);
+		k_munmap(p, n * PAGE);
 	}
 	report_div("populate_per_page_1k", n);
 	begin();
 	for (int i = 0; i < 8; i++) {
-		char *p = k_mmap(0, n * PG, RW, ANON | MAP_POPULATE);
+		char *p = k_mmap(0, n * PAGE, RW, ANON | MAP_POPULATE);
 		if (bad(p))
 			break;
 		uint64_t t0 = rdtsc();
-		k_munmap(p, n * PG);
+		k_munmap(p, n * PAGE);
 		add(t0, rdtsc());
 	}
 	report_div("munmap_per_page_1k", n);
 }
+
 /* fault on a page that already exists (no allocation, no zeroing): the parent
  * write-touches pages of a shared anonymous object that the child filled. */
 void
 t_shm(void)
 {
 	size_t n = 1024;
-	char *p = k_mmap(0, n * PG, RW, MAP_SHARED | MAP_ANONYMOUS);
+	char *p = k_mmap(0, n * PAGE, RW, MAP_SHARED | MAP_ANONYMOUS);
 	if (bad(p)) {
 		na("shared_minor_fault");
 		return;
@@ -96,33 +99,34 @@ t_shm(void)
 	long pid = k_fork();
 	if (pid < 0) {
 		na("shared_minor_fault");
-		k_munmap(p, n * PG);
+		k_munmap(p, n * PAGE);
 		return;
 	}
 	if (pid == 0) {
 		for (size_t i = 0; i < n; i++)
-			p[i * PG] = 1;
+			p[i * PAGE] = 1;
 		k_exit(0);
 	}
 	k_wait(pid);
 	begin();
 	for (size_t i = 0; i < n; i++) {
-		volatile char *q = p + i * PG;
+		volatile char *q = p + i * PAGE;
 		uint64_t t0 = rdtsc();
 		*q = 2;
 		add(t0, rdtsc());
 	}
 	report("shared_minor_fault");
-	k_munmap(p, n * PG);
+	k_munmap(p, n * PAGE);
 }
+
 void
 t_stack(void)
 {
 	begin();
-	char *sp = (char *)((unsigned long)__builtin_frame_address(0) & ~(PG - 1));
+	char *sp = (char *)((unsigned long)__builtin_frame_address(0) & ~(PAGE - 1));
 	/* skip what is already there or pre-expanded; %rsp moves with the touch */
 	for (int i = 2; i < 512; i++) {
-		char *a = sp - i * PG + PG / 2;
+		char *a = sp - i * PAGE + PAGE / 2;
 		uint32_t l0, h0, l1, h1;
 		__asm__ volatile("mov %%rsp,%%r15\n mov %4,%%rsp\n"
 				 "rdtsc\n mov %%eax,%%r8d\n mov %%edx,%%r9d\n"
@@ -138,19 +142,20 @@ t_stack(void)
 	}
 	report("stack_growth_fault");
 }
+
 void
 t_cow(void)
 {
 	size_t n = 1024;
-	char *p = k_mmap(0, n * PG, RW, ANON);
+	char *p = k_mmap(0, n * PAGE, RW, ANON);
 	int fd[2];
 	if (bad(p) || pipe(fd)) {
 		na("cow_fault");
 		return;
 	}
-	nohuge(p, n * PG);
+	nohuge(p, n * PAGE);
 	for (size_t i = 0; i < n; i++)
-		p[i * PG] = 1;
+		p[i * PAGE] = 1;
 	long pid = k_fork();
 	if (pid < 0) {
 		na("cow_fault");
@@ -166,7 +171,7 @@ t_cow(void)
 	sched_yield();
 	begin();
 	for (size_t i = 0; i < n; i++) {
-		volatile char *q = p + i * PG;
+		volatile char *q = p + i * PAGE;
 		uint64_t t0 = rdtsc();
 		*q = 2;
 		add(t0, rdtsc());
@@ -182,14 +187,14 @@ t_cow(void)
 	k_wait(pid);
 	begin();
 	for (size_t i = 0; i < n; i++) {
-		volatile char *q = p + i * PG;
+		volatile char *q = p + i * PAGE;
 		uint64_t t0 = rdtsc();
 		*q = 3;
 		add(t0, rdtsc());
 	}
 	report("cow_last_ref_fault");
 out:
-	k_munmap(p, n * PG);
+	k_munmap(p, n * PAGE);
 }
 
 void
@@ -198,8 +203,8 @@ t_mmap(void)
 	begin();
 	for (int i = 0; i < 1000; i++) {
 		uint64_t t0 = rdtsc();
-		void *p = k_mmap(0, PG, RW, ANON);
-		k_munmap(p, PG);
+		void *p = k_mmap(0, PAGE, RW, ANON);
+		k_munmap(p, PAGE);
 		uint64_t t1 = rdtsc();
 		if (bad(p))
 			break;
@@ -209,23 +214,23 @@ t_mmap(void)
 	begin();
 	for (int i = 0; i < 1000; i++) {
 		uint64_t t0 = rdtsc();
-		char *p = k_mmap(0, PG, RW, ANON);
+		char *p = k_mmap(0, PAGE, RW, ANON);
 		if (bad(p))
 			break;
 		*(volatile char *)p = 1;
-		k_munmap(p, PG);
+		k_munmap(p, PAGE);
 		add(t0, rdtsc());
 	}
 	report("mmap_touch_munmap");
 	begin();
 	for (int i = 0; i < 1000; i++) {
 		uint64_t t0 = rdtsc();
-		char *p = k_mmap(0, PG, PROT_READ, ANON);
+		char *p = k_mmap(0, PAGE, PROT_READ, ANON);
 		uint64_t t1 = rdtsc();
 		if (bad(p))
 			break;
 		add(t0, t1);
-		k_munmap(p, PG);
+		k_munmap(p, PAGE);
 	}
 	report("mmap_only");
 }
@@ -235,26 +240,26 @@ void
 t_manymaps(void)
 {
 	static const int Ns[] = {10, 100, 1000, 10000, 100000};
-	char nm[64];
+	char name[64];
 	int have = 0;
 	for (unsigned k = 0; k < sizeof Ns / sizeof *Ns; k++) {
 		int n = Ns[k];
 		uint64_t b0 = rdtsc();
 		int first = have;
 		while (have < n) { /* alternate protection: neighbours cannot merge */
-			char *p = k_mmap(0, PG, have & 1 ? RW : PROT_READ, ANON);
+			char *p = k_mmap(0, PAGE, have & 1 ? RW : PROT_READ, ANON);
 			if (bad(p))
 				break;
 			maps[have++] = p;
 		}
 		uint64_t b1 = rdtsc();
 		if (have < n) {
-			snprintf(nm, sizeof nm, "mmap_munmap_at_%d", n);
-			na(nm);
-			snprintf(nm, sizeof nm, "remap_mid_at_%d", n);
-			na(nm);
-			snprintf(nm, sizeof nm, "fault_at_%d", n);
-			na(nm);
+			snprintf(name, sizeof name, "mmap_munmap_at_%d", n);
+			na(name);
+			snprintf(name, sizeof name, "remap_mid_at_%d", n);
+			na(name);
+			snprintf(name, sizeof name, "fault_at_%d", n);
+			na(name);
 			break;
 		}
 		printf("mmap_build_to_%d.avg %llu insn\n", n,
@@ -262,12 +267,12 @@ t_manymaps(void)
 		begin();
 		for (int i = 0; i < 500; i++) {
 			uint64_t t0 = rdtsc();
-			void *p = k_mmap(0, PG, n & 1 ? RW : PROT_READ, ANON);
-			k_munmap(p, PG);
+			void *p = k_mmap(0, PAGE, n & 1 ? RW : PROT_READ, ANON);
+			k_munmap(p, PAGE);
 			add(t0, rdtsc());
 		}
-		snprintf(nm, sizeof nm, "mmap_munmap_at_%d", n);
-		report(nm);
+		snprintf(name, sizeof name, "mmap_munmap_at_%d", n);
+		report(name);
 		/* take out and put back one mapping in the middle, scattered order */
 		begin();
 		uint32_t x = 12345;
@@ -275,16 +280,16 @@ t_manymaps(void)
 			x = x * 1664525u + 1013904223u;
 			int j = (int)((uint64_t)(x >> 8) * n >> 24) & ~1;
 			uint64_t t0 = rdtsc();
-			k_munmap(maps[j], PG);
-			void *p = k_mmap(maps[j], PG, PROT_READ, ANON | MAP_FIXED);
+			k_munmap(maps[j], PAGE);
+			void *p = k_mmap(maps[j], PAGE, PROT_READ, ANON | MAP_FIXED);
 			add(t0, rdtsc());
 			if (p != maps[j]) {
-				ns = 0;
+				sample_count = 0;
 				break;
 			}
 		}
-		snprintf(nm, sizeof nm, "remap_mid_at_%d", n);
-		report(nm);
+		snprintf(name, sizeof name, "remap_mid_at_%d", n);
+		report(name);
 		/* first touch of the RW mappings from the middle outwards */
 		begin();
 		int start = n / 2 | 1, cnt = 0;
@@ -294,26 +299,27 @@ t_manymaps(void)
 			*q = 1;
 			add(t0, rdtsc());
 		}
-		snprintf(nm, sizeof nm, "fault_at_%d", n);
-		report(nm);
+		snprintf(name, sizeof name, "fault_at_%d", n);
+		report(name);
 		/* hand those pages back so the next N starts from untouched ones */
 		for (int j = start, c = 0; j < n && c < cnt; j += 2, c++)
-			sys3(SYS_madvise, maps[j], PG, 4 /*MADV_DONTNEED*/);
+			sys3(SYS_madvise, maps[j], PAGE, 4 /*MADV_DONTNEED*/);
 	}
 	for (int i = 0; i < have; i++)
-		k_munmap(maps[i], PG);
+		k_munmap(maps[i], PAGE);
 }
+
 void
 t_mprotect(void)
 {
 	/* one touched page whose mapping is exactly that page */
-	char *r = k_mmap(0, 3 * PG, PROT_NONE, ANON);
+	char *r = k_mmap(0, 3 * PAGE, PROT_NONE, ANON);
 	if (bad(r)) {
 		na("mprotect_1page");
 		return;
 	}
-	char *p = r + PG;
-	if (k_mprotect(p, PG, RW)) {
+	char *p = r + PAGE;
+	if (k_mprotect(p, PAGE, RW)) {
 		na("mprotect_1page");
 		return;
 	}
@@ -321,23 +327,23 @@ t_mprotect(void)
 	begin();
 	for (int i = 0; i < 1000; i++) {
 		uint64_t t0 = rdtsc();
-		k_mprotect(p, PG, i & 1 ? RW : PROT_READ);
+		k_mprotect(p, PAGE, i & 1 ? RW : PROT_READ);
 		add(t0, rdtsc());
 	}
 	report("mprotect_1page");
-	k_munmap(r, 3 * PG);
+	k_munmap(r, 3 * PAGE);
 	/* middle page of a 16-page mapping: split, then merge */
-	r = k_mmap(0, 18 * PG, PROT_NONE, ANON);
-	k_mprotect(r + PG, 16 * PG, RW);
+	r = k_mmap(0, 18 * PAGE, PROT_NONE, ANON);
+	k_mprotect(r + PAGE, 16 * PAGE, RW);
 	for (int i = 1; i < 17; i++)
-		*(volatile char *)(r + i * PG) = 1;
+		*(volatile char *)(r + i * PAGE) = 1;
 	begin();
 	for (int i = 0; i < 500; i++) {
 		uint64_t t0 = rdtsc();
-		k_mprotect(r + 8 * PG, PG, PROT_READ);
-		k_mprotect(r + 8 * PG, PG, RW);
+		k_mprotect(r + 8 * PAGE, PAGE, PROT_READ);
+		k_mprotect(r + 8 * PAGE, PAGE, RW);
 		add(t0, rdtsc());
 	}
 	report("mprotect_split_merge_pair");
-	k_munmap(r, 18 * PG);
+	k_munmap(r, 18 * PAGE);
 }

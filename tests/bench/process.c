@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 static void
-fork_loop(const char *nm, int n)
+fork_loop(const char *name, int n)
 {
 	begin();
 	for (int i = 0; i < n; i++) {
@@ -24,24 +24,26 @@ fork_loop(const char *nm, int n)
 		k_wait(pid);
 		add(t0, rdtsc());
 	}
-	report(nm);
+	report(name);
 }
+
 void
 t_fork(void)
 {
 	fork_loop("fork_exit_wait_small", 100);
 	size_t n = 1024;
-	char *p = k_mmap(0, n * PG, RW, ANON);
+	char *p = k_mmap(0, n * PAGE, RW, ANON);
 	if (bad(p)) {
 		na("fork_exit_wait_1k_pages");
 		return;
 	}
-	nohuge(p, n * PG);
+	nohuge(p, n * PAGE);
 	for (size_t i = 0; i < n; i++)
-		p[i * PG] = 1;
+		p[i * PAGE] = 1;
 	fork_loop("fork_exit_wait_1k_pages", 50);
-	k_munmap(p, n * PG);
+	k_munmap(p, n * PAGE);
 }
+
 static const char *tiny_path;
 static void
 do_exec(void)
@@ -50,6 +52,7 @@ do_exec(void)
 	sys3(SYS_execve, tiny_path, av, ev);
 	k_exit(127);
 }
+
 void
 t_exec(void)
 {
@@ -138,6 +141,7 @@ t_pipe(void)
 	close(b[0]);
 	k_wait(pid);
 }
+
 void
 t_pipe64k(void)
 {
@@ -197,10 +201,11 @@ t_pipe64k(void)
 	k_wait(pid);
 	k_munmap(buf, n);
 }
+
 void
 t_yield(void)
 {
-	volatile uint64_t *sh = k_mmap(0, PG, RW, MAP_SHARED | MAP_ANONYMOUS);
+	volatile uint64_t *sh = k_mmap(0, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS);
 	if (bad((void *)sh)) {
 		na("yield_roundtrip");
 		return;
@@ -209,7 +214,7 @@ t_yield(void)
 	if (sys0(SYS_sched_yield) != 0) {
 		na("yield_alone");
 		na("yield_roundtrip");
-		k_munmap((void *)sh, PG);
+		k_munmap((void *)sh, PAGE);
 		return;
 	}
 	sys3(SYS_sched_setaffinity, 0, sizeof mask, mask);
@@ -221,16 +226,16 @@ t_yield(void)
 	}
 	report("yield_alone");
 	for (int rt = 0; rt < 2; rt++) {
-		const char *nm = rt ? "yield_roundtrip_fifo" : "yield_roundtrip";
+		const char *name = rt ? "yield_roundtrip_fifo" : "yield_roundtrip";
 		int prio = rt ? 10 : 0;
 		if (rt && sys3(SYS_sched_setscheduler, 0, 1 /*FIFO*/, &prio)) {
-			na(nm);
+			na(name);
 			break;
 		}
 		sh[0] = sh[1] = 0;
 		long pid = k_fork();
 		if (pid < 0) {
-			na(nm);
+			na(name);
 			break;
 		}
 		if (pid == 0) {
@@ -258,8 +263,8 @@ t_yield(void)
 		}
 		sh[1] = 1;
 		k_wait(pid);
-		report(nm); /* two switches, two sched_yield calls */
-		printf("%s.exact %d of1000\n", nm, one);
+		report(name); /* two switches, two sched_yield calls */
+		printf("%s.exact %d of1000\n", name, one);
 		(void)none;
 		(void)many;
 		if (rt) {
@@ -267,8 +272,9 @@ t_yield(void)
 			sys3(SYS_sched_setscheduler, 0, 0, &prio);
 		}
 	}
-	k_munmap((void *)sh, PG);
+	k_munmap((void *)sh, PAGE);
 }
+
 static volatile int f1, f2;
 #define fwait(p, v) sys4(SYS_futex, p, 128 /*WAIT|PRIVATE*/, v, 0)
 #define fwake(p)    sys3(SYS_futex, p, 129, 1)
@@ -284,11 +290,13 @@ fut_thread(void *x)
 	}
 	return x;
 }
+
 static void *
 nop_thread(void *x)
 {
 	return x;
 }
+
 void
 t_futex(void)
 {

@@ -16,13 +16,15 @@ h_skip(int s, siginfo_t *si, void *uc)
 	(void)si;
 	((ucontext_t *)uc)->uc_mcontext.gregs[REG_RIP] += 3; /* movb $0,(%rax) */
 }
+
 static void
 h_fix(int s, siginfo_t *si, void *uc)
 {
 	(void)s;
 	(void)uc;
-	k_mprotect((unsigned long)si->si_addr & ~(PG - 1), PG, RW);
+	k_mprotect((unsigned long)si->si_addr & ~(PAGE - 1), PAGE, RW);
 }
+
 static volatile int usr1;
 static void
 h_usr1(int s)
@@ -30,6 +32,7 @@ h_usr1(int s)
 	(void)s;
 	usr1++;
 }
+
 void
 t_signal(void)
 {
@@ -37,13 +40,13 @@ t_signal(void)
 	memset(&sa, 0, sizeof sa);
 	sa.sa_sigaction = h_skip;
 	sa.sa_flags = SA_SIGINFO | SA_NODEFER;
-	char *p = k_mmap(0, 512 * PG, PROT_READ, ANON);
+	char *p = k_mmap(0, 512 * PAGE, PROT_READ, ANON);
 	sigpage = p;
 	if (bad(p) || sigaction(SIGSEGV, &sa, &old)) {
 		na("segv_handler_return");
 		return;
 	}
-	nohuge(p, 512 * PG);
+	nohuge(p, 512 * PAGE);
 	volatile char sink = *(volatile char *)p;
 	(void)sink;
 	begin();
@@ -58,14 +61,14 @@ t_signal(void)
 	sigaction(SIGSEGV, &sa, 0);
 	begin();
 	for (int i = 1; i < 512; i++) {
-		volatile char *q = p + i * PG;
+		volatile char *q = p + i * PAGE;
 		uint64_t t0 = rdtsc();
 		*q = 1;
 		add(t0, rdtsc());
 	}
 	report("segv_mprotect_refault");
 	sigaction(SIGSEGV, &old, 0);
-	k_munmap(p, 512 * PG);
+	k_munmap(p, 512 * PAGE);
 	sa.sa_handler = h_usr1;
 	sa.sa_flags = 0;
 	if (sigaction(SIGUSR1, &sa, 0)) {
@@ -80,7 +83,7 @@ t_signal(void)
 		add(t0, rdtsc());
 	}
 	if (usr1 == 0)
-		ns = 0;
+		sample_count = 0;
 	report("kill_self_handler");
 }
 
@@ -111,13 +114,14 @@ uf_thread(void *x)
 {
 	struct uffd_msg_s m;
 	while (sys3(SYS_read, uffd, &m, sizeof m) == sizeof m) {
-		struct uffd_copy_s c = {m.address & ~(PG - 1), (uint64_t)uf_src, PG, 0, 0};
+		struct uffd_copy_s c = {m.address & ~(PAGE - 1), (uint64_t)uf_src, PAGE, 0, 0};
 		sys3(SYS_ioctl, uffd, UF_COPY, &c);
 		if ((uint64_t)x == c.dst)
 			break;
 	}
 	return 0;
 }
+
 void
 t_uffd(void)
 {
@@ -128,19 +132,19 @@ t_uffd(void)
 		return;
 	}
 	struct uffd_api_s a = {0xAA, 0, 0};
-	char *p = k_mmap(0, n * PG, RW, ANON);
-	uf_src = k_mmap(0, PG, RW, ANON);
+	char *p = k_mmap(0, n * PAGE, RW, ANON);
+	uf_src = k_mmap(0, PAGE, RW, ANON);
 	uf_src[0] = 7;
-	struct uffd_reg_s r = {(uint64_t)p, n * PG, 1, 0};
+	struct uffd_reg_s r = {(uint64_t)p, n * PAGE, 1, 0};
 	pthread_t t;
 	if (sys3(SYS_ioctl, uffd, UF_API, &a) || sys3(SYS_ioctl, uffd, UF_REGISTER, &r) ||
-	    pthread_create(&t, 0, uf_thread, p + (n - 1) * PG)) {
+	    pthread_create(&t, 0, uf_thread, p + (n - 1) * PAGE)) {
 		na("uffd_copy_fault");
 		return;
 	}
 	begin();
 	for (size_t i = 0; i < n; i++) {
-		volatile char *q = p + i * PG;
+		volatile char *q = p + i * PAGE;
 		uint64_t t0 = rdtsc();
 		*q = 1;
 		add(t0, rdtsc());
@@ -148,6 +152,6 @@ t_uffd(void)
 	report("uffd_copy_fault");
 	pthread_join(t, 0);
 	close(uffd);
-	k_munmap(p, n * PG);
-	k_munmap(uf_src, PG);
+	k_munmap(p, n * PAGE);
+	k_munmap(uf_src, PAGE);
 }

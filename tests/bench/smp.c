@@ -35,21 +35,23 @@ smp_work(void)
 		return;
 	}
 	for (int r = 0; r < smp_rounds; r++) {
-		char *p = k_mmap(0, SMP_PAGES * PG, RW, ANON);
+		char *p = k_mmap(0, SMP_PAGES * PAGE, RW, ANON);
 		if (bad(p))
 			return;
-		nohuge(p, SMP_PAGES * PG);
+		nohuge(p, SMP_PAGES * PAGE);
 		for (size_t i = 0; i < SMP_PAGES; i++)
-			*(volatile char *)(p + i * PG) = 1;
-		k_munmap(p, SMP_PAGES * PG);
+			*(volatile char *)(p + i * PAGE) = 1;
+		k_munmap(p, SMP_PAGES * PAGE);
 	}
 }
+
 static void
 smp_pin(long cpu)
 {
 	unsigned long mask[16] = {1UL << cpu};
 	sys3(SYS_sched_setaffinity, 0, sizeof mask, mask);
 }
+
 static void *
 smp_thread(void *x)
 {
@@ -60,6 +62,7 @@ smp_thread(void *x)
 	smp_work();
 	return 0;
 }
+
 static uint64_t
 smp_run(int kind, int nt)
 {
@@ -77,10 +80,11 @@ smp_run(int kind, int nt)
 		pthread_join(t[i], 0);
 	return now_ns() - t0;
 }
+
 static uint64_t
 smp_run_procs(int kind, int np)
 {
-	volatile int *go = k_mmap(0, PG, RW, MAP_SHARED | MAP_ANONYMOUS);
+	volatile int *go = k_mmap(0, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS);
 	long pid[2];
 	if (bad((void *)go))
 		return 0;
@@ -105,15 +109,16 @@ smp_run_procs(int kind, int np)
 	for (int i = 0; i < np; i++)
 		k_wait(pid[i]);
 	uint64_t r = now_ns() - t0;
-	k_munmap((void *)go, PG);
+	k_munmap((void *)go, PAGE);
 	return r;
 }
+
 /* best of 8 interleaved repetitions; scaling = work done per second by 2 over 1 (ideal 2.0) */
 void
 t_smp(void)
 {
-	static const char *nm[4] = {"control_loop", "fault_threads", "fault_procs",
-				    "syscall_threads"};
+	static const char *name[4] = {"control_loop", "fault_threads", "fault_procs",
+				      "syscall_threads"};
 	uint64_t best[8];
 	for (int i = 0; i < 8; i++)
 		best[i] = ~0ull;
@@ -131,12 +136,13 @@ t_smp(void)
 	}
 	for (int i = 0; i < 4; i++) {
 		if (best[2 * i] == ~0ull || best[2 * i + 1] == ~0ull) {
-			printf("smp_%s n/a ratio\n", nm[i]);
+			printf("smp_%s n/a ratio\n", name[i]);
 			continue;
 		}
-		printf("smp_%s.wall1 %llu us\n", nm[i], (unsigned long long)best[2 * i] / 1000);
-		printf("smp_%s.wall2 %llu us\n", nm[i], (unsigned long long)best[2 * i + 1] / 1000);
-		printf("smp_%s.scaling %.3f ratio\n", nm[i], 2.0 * best[2 * i] / best[2 * i + 1]);
+		printf("smp_%s.wall1 %llu us\n", name[i], (unsigned long long)best[2 * i] / 1000);
+		printf("smp_%s.wall2 %llu us\n", name[i],
+		       (unsigned long long)best[2 * i + 1] / 1000);
+		printf("smp_%s.scaling %.3f ratio\n", name[i], 2.0 * best[2 * i] / best[2 * i + 1]);
 	}
 	printf("smp_fault_rate_1thread %.0f faults/s\n",
 	       (double)smp_rounds * SMP_PAGES / best[2] * 1e9);
