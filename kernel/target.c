@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From handles to what they name. */
 #include <pagoda/errno.h>
+#include "kernel/base/compiler.h"
 #include "kernel/handle.h"
 #include "kernel/memobj.h"
 #include "kernel/proc.h"
@@ -54,8 +55,9 @@ target_memobj(uint64_t handle, uint32_t needed, struct memobj **out, uint32_t *r
 	return error;
 }
 
-int
-target_get(uint64_t handle, uint32_t needed, struct target *t)
+/* get_other: the space of another process, which may end at any moment: with references. */
+static SLOWPATH int
+get_other(uint64_t handle, uint32_t needed, struct target *t)
 {
 	int error = target_proc(handle, needed, &t->proc);
 
@@ -67,12 +69,28 @@ target_get(uint64_t handle, uint32_t needed, struct target *t)
 		return ESRCH;
 	}
 	t->map = &t->vm->vm_map;
+	t->own = false;
+	return 0;
+}
+
+int
+target_get(uint64_t handle, uint32_t needed, struct target *t)
+{
+	if (handle != HANDLE_SELF)
+		return get_other(handle, needed, t);
+	/* The caller's process and space last at least as long as the calling thread. */
+	t->proc = curproc();
+	t->vm = t->proc->vmspace;
+	t->map = &t->vm->vm_map;
+	t->own = true;
 	return 0;
 }
 
 void
 target_put(struct target *t)
 {
+	if (t->own)
+		return;
 	vmspace_free(t->vm);
 	proc_unref(t->proc);
 }

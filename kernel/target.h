@@ -31,10 +31,11 @@ struct target {
 	struct proc *proc;
 	struct vmspace *vm;
 	vm_map_t map;
+	bool own; /* the caller's, which cannot end meanwhile: no references were taken */
 };
 
-/* target_get: the process behind a handle and its space, both referenced; target_put: let go.
- * 0, EBADF, EACCES, or ESRCH: it has ended. */
+/* target_get: the process behind a handle and its space, for as long as the call needs them;
+ * target_put: let go.  0, EBADF, EACCES, or ESRCH: it has ended. */
 int target_get(uint64_t handle, uint32_t needed, struct target *t);
 void target_put(struct target *t);
 
