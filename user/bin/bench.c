@@ -38,6 +38,9 @@
 #define STACK_STEP_MIN 32 /* pages: the sample arrays are made for steps of at least this size */
 #define MAX_GROWTHS    (STACKS * STACK_PAGES / STACK_STEP_MIN)
 
+/* A loop of its own for each measure, so that `make profile F=...` can count what happens in it. */
+#define MEASURED static __attribute__((noinline)) void
+
 static uint64_t samples[MAX_SAMPLES];
 static unsigned count;
 static uint64_t overhead;
@@ -68,8 +71,7 @@ now(void)
 static inline void
 sample(uint64_t from, uint64_t to)
 {
-	if (count < MAX_SAMPLES)
-		samples[count++] = to - from;
+	samples[count++ % MAX_SAMPLES] = to - from;
 }
 
 static int
@@ -91,8 +93,8 @@ fail(const char *what, int64_t result)
 static void
 settle(const char *name)
 {
-	if (count == 0)
-		fail(name, 0);
+	if (count == 0 || count > MAX_SAMPLES)
+		fail(name, count);
 	for (unsigned i = 0; i < count; i++)
 		samples[i] -= samples[i] > overhead ? overhead : samples[i];
 	qsort(samples, count, sizeof(samples[0]), compare);
@@ -151,7 +153,7 @@ unmap_pages(volatile char *p, uint64_t pages)
 }
 
 /* touch: store to n pages from p on, one sample each. */
-static __attribute__((noinline)) void
+MEASURED
 touch(volatile char *p, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
@@ -181,8 +183,8 @@ bench_boot(void)
 	printf("native.first_user_insn %lu ns\n", first_counter);
 }
 
-static void
-bench_null(void)
+MEASURED
+null_calls(void)
 {
 	for (unsigned i = 0; i < SAMPLES; i++) {
 		uint64_t t0 = now();
@@ -190,6 +192,12 @@ bench_null(void)
 		proc_id(HANDLE_SELF);
 		sample(t0, now());
 	}
+}
+
+static void
+bench_null(void)
+{
+	null_calls();
 	print_measure("null_syscall");
 }
 
@@ -299,16 +307,20 @@ bench_cow(void)
 	unmap_pages(p, SAMPLES);
 }
 
-static void
-bench_map(void)
+MEASURED
+map_unmap(uint64_t args)
 {
 	for (unsigned i = 0; i < SAMPLES; i++) {
 		uint64_t t0 = now();
 
-		unmap_pages(map_pages(1), 1);
+		unmap_pages((volatile char *)vm_map(HANDLE_SELF, 0, PAGE, args, 0, 0), 1);
 		sample(t0, now());
 	}
-	print_measure("map_unmap_untouched");
+}
+
+MEASURED
+map_touch_unmap(void)
+{
 	for (unsigned i = 0; i < SAMPLES; i++) {
 		uint64_t t0 = now();
 		volatile char *p = map_pages(1);
@@ -317,7 +329,26 @@ bench_map(void)
 		unmap_pages(p, 1);
 		sample(t0, now());
 	}
+}
+
+static void
+bench_map(void)
+{
+	map_unmap(ANON);
+	print_measure("map_unmap_untouched");
+	map_touch_unmap();
 	print_measure("map_touch_unmap");
+}
+
+MEASURED
+protect_page(volatile char *p)
+{
+	for (unsigned i = 0; i < SAMPLES; i++) {
+		uint64_t t0 = now();
+
+		vm_protect(HANDLE_SELF, ADDR(p), PAGE, i % 2 == 0 ? PROT_READ : RW, false);
+		sample(t0, now());
+	}
 }
 
 static void
@@ -326,19 +357,14 @@ bench_protect(void)
 	volatile char *p = map_pages(1);
 
 	*p = 1;
-	for (unsigned i = 0; i < SAMPLES; i++) {
-		uint64_t t0 = now();
-
-		vm_protect(HANDLE_SELF, ADDR(p), PAGE, i % 2 == 0 ? PROT_READ : RW, false);
-		sample(t0, now());
-	}
+	protect_page(p);
 	print_measure("protect_1page");
 	unmap_pages(p, 1);
 }
 
 /* fork_loop: pages from p on are stored to before each fork, outside of the measure. */
-static void
-fork_loop(const char *name, unsigned times, volatile char *p, unsigned pages)
+MEASURED
+fork_loop(unsigned times, volatile char *p, unsigned pages)
 {
 	for (unsigned i = 0; i < times; i++) {
 		struct proc_status status;
@@ -355,7 +381,6 @@ fork_loop(const char *name, unsigned times, volatile char *p, unsigned pages)
 		wait_for(child, &status);
 		sample(t0, now());
 	}
-	print_measure(name);
 }
 
 static void
@@ -363,11 +388,14 @@ bench_fork(void)
 {
 	volatile char *p;
 
-	fork_loop("fork_exit_wait_small", SAMPLES, NULL, 0);
+	fork_loop(SAMPLES, NULL, 0);
+	print_measure("fork_exit_wait_small");
 	p = map_pages(FORK_PAGES);
 	store_to_all(p, FORK_PAGES);
-	fork_loop("fork_exit_wait_1k_pages", SAMPLES, NULL, 0);
-	fork_loop("fork_exit_wait_1k_pages_written", SAMPLES_SLOW, p, FORK_PAGES);
+	fork_loop(SAMPLES, NULL, 0);
+	print_measure("fork_exit_wait_1k_pages");
+	fork_loop(SAMPLES_SLOW, p, FORK_PAGES);
+	print_measure("fork_exit_wait_1k_pages_written");
 	unmap_pages(p, FORK_PAGES);
 }
 
@@ -401,42 +429,55 @@ nth_writable(unsigned n, unsigned i)
 	return places[(writable / 2 + i) % writable * 2 + 1];
 }
 
-/* fault_at: first touches of single-page entries, from the middle on, each an entry of its own.  When
- * all are touched, or enough, they are made anew. */
 static void
-fault_at(unsigned n)
+make_anew(uint64_t at)
 {
-	char name[32];
+	vm_map(HANDLE_SELF, at, PAGE, VM_MAP_ARGS(RW, RW | PROT_EXEC, VM_MAP_FLAG_FIXED), 0, 0);
+}
 
-	while (count < 2048) {
+/* touch_in_order: first touches of single-page entries, from the middle on, each an entry of its
+ * own.  When all are touched, or enough, they are made anew. */
+MEASURED
+touch_in_order(unsigned n)
+{
+	while (count < SAMPLES) {
 		unsigned touched = 0;
 
-		for (; touched < n / 2 && count < 2048; touched++) {
+		for (; touched < n / 2 && count < SAMPLES; touched++) {
 			uint64_t at = nth_writable(n, touched), t0 = now();
 
 			*(volatile char *)at = 1;
 			sample(t0, now());
 		}
 		for (unsigned i = 0; i < touched; i++)
-			vm_map(HANDLE_SELF, nth_writable(n, i), PAGE,
-			       VM_MAP_ARGS(RW, RW | PROT_EXEC, VM_MAP_FLAG_FIXED), 0, 0);
+			make_anew(nth_writable(n, i));
 	}
-	snprintf(name, sizeof(name), "fault_at_%u", n);
-	print_measure(name);
+}
+
+/* touch_scattered: the same, each entry far from the one before. */
+MEASURED
+touch_scattered(unsigned n)
+{
+	uint32_t x = 12345;
+
+	for (unsigned i = 0; i < SAMPLES; i++) {
+		uint64_t t0, at;
+
+		x = x * 1664525u + 1013904223u;
+		at = nth_writable(n, (uint64_t)(x >> 8) * (n / 2) >> 24);
+		t0 = now();
+		*(volatile char *)at = 1;
+		sample(t0, now());
+		make_anew(at);
+	}
 }
 
 static void
-map_unmap_at(unsigned n)
+print_measure_at(const char *what, unsigned n)
 {
-	char name[32];
+	char name[48];
 
-	for (unsigned i = 0; i < SAMPLES; i++) {
-		uint64_t t0 = now();
-
-		unmap_pages((volatile char *)vm_map(HANDLE_SELF, 0, PAGE, ANON_RO, 0, 0), 1);
-		sample(t0, now());
-	}
-	snprintf(name, sizeof(name), "map_unmap_at_%u", n);
+	snprintf(name, sizeof(name), "%s_at_%u", what, n);
 	print_measure(name);
 }
 
@@ -450,8 +491,12 @@ bench_many(void)
 		fail("malloc", 0);
 	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		place_up_to(sizes[i]);
-		fault_at(sizes[i]);
-		map_unmap_at(sizes[i]);
+		touch_in_order(sizes[i]);
+		print_measure_at("fault", sizes[i]);
+		touch_scattered(sizes[i]);
+		print_measure_at("fault_scattered", sizes[i]);
+		map_unmap(ANON_RO);
+		print_measure_at("map_unmap", sizes[i]);
 	}
 	for (unsigned i = 0; i < placed; i++)
 		unmap_pages((volatile char *)places[i], 1);
