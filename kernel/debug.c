@@ -1,21 +1,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Debug switches: read from the command line by a debug kernel, refused by a release kernel. */
+/* The debug switches of the command line: read by a debug kernel, refused by a release kernel. */
 #include <stddef.h>
 #include "boot/boot_info.h"
+#include "kernel/base/debug.h"
 #include "kernel/base/print.h"
+#include "kernel/base/string.h"
 #include "kernel/debug.h"
 
 #ifdef CONFIG_DEBUG
 
+static bool
+option_is(const char *name, const char *value)
+{
+	char buf[BOOT_OPTION_MAX];
+
+	return boot_option(name, buf, sizeof(buf)) != NULL && strcmp(buf, value) == 0;
+}
+
 void
 debug_init(void)
 {
+	debug_switches.poison = boot_option_set("debug.poison");
+	debug_switches.scattered = option_is("debug.frames", "scattered");
+	debug_switches.small = boot_option_set("debug.small");
 }
 
 #else
 
 static const char *const switches[] = {
     "debug.fault",
+    "debug.frames",
+    "debug.poison",
+    "debug.small",
 };
 
 void

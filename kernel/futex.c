@@ -12,6 +12,7 @@
  */
 #include <machine/copy.h>
 #include <pagoda/errno.h>
+#include "kernel/base/debug.h"
 #include "kernel/base/list.h"
 #include "kernel/base/panic.h"
 #include "kernel/base/sleepq.h"
@@ -57,7 +58,7 @@ bucket_of(const struct futex_key *key)
 {
 	uint64_t h = ((uintptr_t)key->what ^ key->where) * HASH_FACTOR;
 
-	return &buckets[h >> HASH_SHIFT];
+	return &buckets[(h >> HASH_SHIFT) % debug_limit(BUCKETS, 2)];
 }
 
 static bool

@@ -8,6 +8,7 @@
 #include <pagoda/abi.h>
 #include <pagoda/errno.h>
 #include "kernel/base/clock.h"
+#include "kernel/base/debug.h"
 #include "kernel/base/print.h"
 #include "kernel/base/sleepq.h"
 #include "kernel/futex.h"
@@ -55,6 +56,7 @@ sys_clock(const struct trapframe *tf)
 /* ---- Consoles ---- */
 
 #define TEXT_PIECE 256 /* bytes on their way through the kernel stack */
+#define TEXT_LIMIT debug_limit(TEXT_PIECE, 3)
 
 /* write_text: hand n bytes of the caller on, piece by piece; how many, or EFAULT. */
 static int64_t
@@ -66,7 +68,7 @@ write_text(uint64_t uaddr, uint64_t n, void (*write)(const char *s, size_t n))
 	if (!user_range_ok((const void *)uaddr, n))
 		return -EFAULT;
 	for (done = 0; done < n && !curthread()->killed;) {
-		size_t now = n - done < TEXT_PIECE ? n - done : TEXT_PIECE;
+		size_t now = n - done < TEXT_LIMIT ? n - done : TEXT_LIMIT;
 
 		if (!copyin((const void *)(uaddr + done), piece, now))
 			break;

@@ -67,6 +67,7 @@ syscall_fn *const syscall_table[] = {
     CALL(shutdown),
     CALL(futex_wait),
     CALL(futex_wake),
+    CALL(debug),
 };
 
 _Static_assert(SYSCALL_FIRST == SYS_BASE, "entry.S subtracts another base");

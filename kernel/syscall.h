@@ -39,5 +39,11 @@ syscall_fn sys_handle_close, sys_handle_dup, sys_handle_info, sys_proc_give;
 /* sys_misc.c */
 syscall_fn sys_yield, sys_sleep_until, sys_clock, sys_log, sys_console_write, sys_console_read,
     sys_system_info, sys_shutdown, sys_futex_wait, sys_futex_wake;
+/* sys_debug.c */
+#ifdef CONFIG_DEBUG
+syscall_fn sys_debug;
+#else
+#define sys_debug syscall_unknown
+#endif
 
 #endif

@@ -5,6 +5,7 @@
  * Invariant: `used` is the sum of what entries and objects are charged with.  It may exceed the
  * limit only because the limit was lowered.
  */
+#include "kernel/base/debug.h"
 #include "kernel/base/panic.h"
 #include "vm/vm_charge.h"
 
@@ -17,6 +18,8 @@ vm_charge(vm_size_t bytes)
 	uint64_t most = vm_charge_limit();
 	uint64_t now = vm_charge_used();
 
+	if (debug_alloc_fails())
+		return false;
 	do {
 		if (now > most || bytes > most - now)
 			return false;

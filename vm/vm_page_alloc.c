@@ -13,17 +13,21 @@
  */
 #include <machine/cpu.h>
 #include "kernel/base/clock.h"
+#include "kernel/base/debug.h"
 #include "kernel/base/lockorder.h"
 #include "kernel/base/panic.h"
 #include "kernel/base/sleepq.h"
 #include "kernel/base/spinlock.h"
 #include "vm/pmap.h"
 #include "vm/vm_page.h"
+#include "vm/vm_page_poison.h"
 #include "vm/vm_phys.h"
 
-#define CACHE_SIZE    64	       /* frames in a cache */
-#define CACHE_MOVE    (CACHE_SIZE / 2) /* frames moved between a cache and the buddies at once */
-#define POOL_SIZE     64	       /* zeroed frames kept */
+#define CACHE_SIZE    64 /* frames in a cache */
+#define CACHE_LIMIT   debug_limit(CACHE_SIZE, 1)
+#define CACHE_MOVE    debug_limit(CACHE_SIZE / 2, 1) /* frames moved to or from a cache at once */
+#define POOL_SIZE     64			     /* zeroed frames kept */
+#define POOL_LIMIT    debug_limit(POOL_SIZE, 1)
 #define SHORT_FRAMES  (4 * VM_PAGE_RESERVE) /* fewer frames in the buddies: memory is short */
 #define WAIT_NS	      (100 * NS_PER_MS)
 /* With so many frames in the buddies whatever one attempt needs is there: a page, the tables above
@@ -77,6 +81,8 @@ cache_take(int req)
 	if (c->count != 0)
 		m = c->frame[--c->count];
 	spin_exit();
+	if (m != NULL)
+		vm_page_check_poison(m);
 	return m;
 }
 
@@ -95,8 +101,8 @@ cache_put(struct vm_page *m)
 
 	spin_enter();
 	c = &caches[cpu_id()];
-	if (c->count == CACHE_SIZE)
-		cache_drain(c, CACHE_SIZE - CACHE_MOVE);
+	if (c->count == CACHE_LIMIT)
+		cache_drain(c, CACHE_LIMIT - CACHE_MOVE);
 	c->frame[c->count++] = m;
 	if (memory_is_short())
 		cache_drain(c, 0);
@@ -116,6 +122,8 @@ pool_take(void)
 	if (pool.count != 0)
 		m = pool.frame[--pool.count];
 	spinlock_unlock(&pool.lock);
+	if (m != NULL)
+		vm_page_check_zero(m);
 	return m;
 }
 
@@ -143,8 +151,11 @@ alloc_any(int req)
 struct vm_page *
 vm_page_alloc_noobj(int req)
 {
-	struct vm_page *m = (req & VM_ALLOC_ZERO) != 0 ? alloc_zeroed(req) : alloc_any(req);
+	struct vm_page *m;
 
+	if (debug_alloc_fails())
+		return NULL;
+	m = (req & VM_ALLOC_ZERO) != 0 ? alloc_zeroed(req) : alloc_any(req);
 	if (m != NULL)
 		vm_page_init(m, req);
 	return m;
@@ -160,6 +171,7 @@ vm_page_free_noobj(struct vm_page *m)
 	ASSERT((m->flags & VM_PAGE_FIXED) == 0, "frame %#zx belongs to the boot",
 	       (size_t)vm_page_to_phys(m));
 	m->state = VM_PAGE_STATE_FREE;
+	vm_page_poison(m);
 	cache_put(m);
 }
 
@@ -167,7 +179,7 @@ vm_page_free_noobj(struct vm_page *m)
 static bool
 pool_room(void)
 {
-	return pool.count + pool.being_zeroed < POOL_SIZE;
+	return pool.count + pool.being_zeroed < POOL_LIMIT;
 }
 
 /* pool_begin: a frame to be zeroed, with a place kept for it; NULL if the pool needs none.

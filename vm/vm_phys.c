@@ -24,17 +24,21 @@
  * The last VM_PAGE_RESERVE frames are for requests with VM_ALLOC_RESERVE.  Single frames are
  * mostly served by the caches above this file: see vm_page_alloc.c.
  */
+#include "kernel/base/debug.h"
 #include "kernel/base/list.h"
 #include "kernel/base/panic.h"
 #include "kernel/base/spinlock.h"
 #include "kernel/base/string.h"
 #include "vm/pmap.h"
 #include "vm/vm_page.h"
+#include "vm/vm_page_poison.h"
 #include "vm/vm_phys.h"
 #include "vm/vm_phys_early.h"
 
 #define MAX_ORDER    (VM_PHYS_ORDERS - 1)
 #define BITS_PER_MAP 64
+
+#define SCATTER_TRIES 64 /* frames looked at for a free one */
 
 struct vm_page *vm_page_array;
 uint64_t vm_page_max_pfn;
@@ -160,6 +164,8 @@ vm_phys_alloc(unsigned order, int req)
 	struct vm_page *m = NULL;
 
 	ASSERT(order < VM_PHYS_ORDERS, "order %u", order);
+	if (debug_alloc_fails())
+		return NULL;
 	spinlock_lock(&buddies.lock);
 	if (may_take(1ull << order, req))
 		m = block_alloc(order);
@@ -167,6 +173,7 @@ vm_phys_alloc(unsigned order, int req)
 	if (m == NULL)
 		return NULL;
 	for (uint64_t i = 0; i < 1ull << order; i++) {
+		vm_page_check_poison(&m[i]);
 		vm_page_init(&m[i], req);
 		if ((req & VM_ALLOC_ZERO) != 0)
 			pmap_zero_page(&m[i]);
@@ -183,6 +190,8 @@ vm_phys_free(struct vm_page *m, unsigned order)
 	       "freed block %#zx is not aligned to order %u", (size_t)pfn, order);
 	ASSERT(m->state == VM_PAGE_STATE_USED, "freed frame %#zx has state %u", (size_t)pfn,
 	       m->state);
+	for (uint64_t i = 0; i < 1ull << order; i++)
+		vm_page_poison(&m[i]);
 	spinlock_lock(&buddies.lock);
 	block_free(pfn, order);
 	spinlock_unlock(&buddies.lock);
@@ -203,6 +212,48 @@ take_block(struct vm_page **frames, unsigned order)
 	return true;
 }
 
+/* block_alloc_frame: the frame pfn out of the free block of this order that it is in.  Lock held. */
+static struct vm_page *
+block_alloc_frame(uint64_t pfn, unsigned order)
+{
+	block_remove(pfn >> order << order, order);
+	while (order > 0) {
+		order--;
+		block_insert((pfn >> order ^ 1) << order, order);
+	}
+	buddies.frames--;
+	return &vm_page_array[pfn];
+}
+
+/* next_scattered: a free frame two below the last one, or a little further down.  Lock held. */
+static struct vm_page *
+next_scattered(void)
+{
+	static uint64_t pfn; /* (f) */
+
+	for (unsigned tries = 0; tries < SCATTER_TRIES; tries++) {
+		/* From the top again, by the frames left out before. */
+		pfn = pfn < 2 ? vm_page_max_pfn - 1 - pfn : pfn - 2;
+		for (unsigned order = 0; order < VM_PHYS_ORDERS; order++) {
+			if (block_is_free(pfn >> order << order, order))
+				return block_alloc_frame(pfn, order);
+		}
+	}
+	return block_alloc(0);
+}
+
+/* take_scattered: as vm_phys_take_frames, under debug.frames=scattered.  The last of `frames` is
+ * used first, so it gets the highest.  Lock held. */
+static unsigned
+take_scattered(struct vm_page **frames, unsigned n, int req)
+{
+	while (n > 0 && !may_take(n, req))
+		n--;
+	for (unsigned i = n; i > 0; i--)
+		frames[i - 1] = next_scattered();
+	return n;
+}
+
 /* Blocks as large as what is still missing: splitting one frame off at a time costs ten times more. */
 unsigned
 vm_phys_take_frames(struct vm_page **frames, unsigned n, int req)
@@ -210,6 +261,8 @@ vm_phys_take_frames(struct vm_page **frames, unsigned n, int req)
 	unsigned got = 0, order = 31 - (unsigned)__builtin_clz(n);
 
 	spinlock_lock(&buddies.lock);
+	if (debug_scattered())
+		got = n = take_scattered(frames, n, req);
 	while (got < n && may_take(1, req)) {
 		if (1u << order <= n - got && may_take(1u << order, req) &&
 		    take_block(&frames[got], order))

@@ -11,10 +11,11 @@
  */
 #include "arch/x86_64/pmap_private.h"
 #include "arch/x86_64/pmap_pv.h"
+#include "kernel/base/debug.h"
 #include "kernel/base/panic.h"
 
 /* The most mappings that one batch works on. */
-#define RANGE_BATCH 1024
+#define RANGE_BATCH debug_limit(1024, 3)
 
 struct cursor {
 	const struct pmap *pmap;

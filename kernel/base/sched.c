@@ -42,6 +42,7 @@
  */
 #include "kernel/base/sched.h"
 #include "kernel/base/clock.h"
+#include "kernel/base/debug.h"
 #include "kernel/base/panic.h"
 #include "kernel/base/sleepq.h"
 #include "kernel/base/spinlock.h"
@@ -50,6 +51,9 @@
 #include <machine/param.h>
 
 #define STACK_ALIGNMENT 16
+
+#define QUANTUM_NS    debug_limit(SCHED_QUANTUM_NS, QUANTUM_SMALL)
+#define QUANTUM_SMALL 500000 /* ns */
 
 _Static_assert(SCHED_PRIORITIES <= 64, "one word has a bit for each priority");
 
@@ -151,7 +155,7 @@ requeue(struct thread *t)
 	if (t->priority == SCHED_PRIO_IDLE)
 		return;
 	if (!keeps_turn)
-		t->quantum_left = SCHED_QUANTUM_NS;
+		t->quantum_left = QUANTUM_NS;
 	runq_insert(&runqs[t->cpu], t, keeps_turn);
 }
 
@@ -191,7 +195,7 @@ make_ready(struct thread *t)
 	struct percpu *c = curcpu();
 
 	if (t->quantum_left == 0)
-		t->quantum_left = SCHED_QUANTUM_NS;
+		t->quantum_left = QUANTUM_NS;
 	t->state = THREAD_READY;
 	t->cpu = c->id;
 	runq_insert(&runqs[c->id], t, false);
@@ -321,7 +325,7 @@ sched_tick(uint64_t now)
 	spinlock_lock(&sched_lock);
 	account(c, now);
 	if (t->quantum_left == 0 && runq_best(&runqs[c->id]) > t->priority)
-		t->quantum_left = SCHED_QUANTUM_NS;
+		t->quantum_left = QUANTUM_NS;
 	look_for_rivals(c);
 	spinlock_unlock(&sched_lock);
 }
@@ -413,7 +417,7 @@ sched_init(struct thread *thread0)
 			list_init(&runqs[cpu].ready[p]);
 	}
 	thread0->state = THREAD_RUNNING;
-	thread0->quantum_left = SCHED_QUANTUM_NS;
+	thread0->quantum_left = QUANTUM_NS;
 	thread0->cpu = c->id;
 	list_push_back(&threads, &thread0->all_link);
 	c->curthread = thread0;

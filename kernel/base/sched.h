@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "kernel/base/debug.h"
 #include "kernel/base/list.h"
 #include "kernel/base/lockorder.h"
 #include <machine/context.h>
@@ -86,12 +87,13 @@ struct thread {
 		struct vm_map_entry *entry;
 	} vm_hint;
 
-	struct machine_thread machine; /* (t) registers that only context.c knows */
-	struct lockorder lockorder;    /* (t) */
-	struct proc *proc;	       /* (c) NULL for kernel threads */
-	void *upper;		       /* (c) what kernel/thread.c keeps about it */
-	uint64_t id;		       /* (c) unique */
-	char name[THREAD_NAME_MAX];    /* (c) */
+	struct machine_thread machine;	  /* (t) registers that only context.c knows */
+	struct lockorder lockorder;	  /* (t) */
+	struct debug_allocs debug_allocs; /* (t) */
+	struct proc *proc;		  /* (c) NULL for kernel threads */
+	void *upper;			  /* (c) what kernel/thread.c keeps about it */
+	uint64_t id;			  /* (c) unique */
+	char name[THREAD_NAME_MAX];	  /* (c) */
 }; /* (s) scheduler lock  (q) sleep queue lock  (t) the thread itself  (c) constant  (a) atomic */
 
 /* sched_init: adopt the running boot stack as the first thread (thread0: name, priority and stack

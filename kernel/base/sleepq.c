@@ -37,6 +37,7 @@
  */
 #include "kernel/base/sleepq.h"
 #include "kernel/base/clock.h"
+#include "kernel/base/debug.h"
 #include "kernel/base/panic.h"
 #include "kernel/base/sched.h"
 #include "kernel/base/spinlock.h"
@@ -72,7 +73,8 @@ static struct bucket *
 bucket_lock(const void *chan)
 {
 	uint64_t hash = (uint64_t)(uintptr_t)chan * SLEEPQ_HASH;
-	struct bucket *b = &buckets[hash >> (64 - SLEEPQ_BUCKET_BITS)];
+	uint64_t index = hash >> (64 - SLEEPQ_BUCKET_BITS);
+	struct bucket *b = &buckets[index % debug_limit(SLEEPQ_BUCKETS, 2)];
 
 	spinlock_lock(&b->lock);
 	if (b->waiters.head.next == NULL)

@@ -24,7 +24,7 @@
 
 #define MAX_ARGS 6
 #define USER_END 0x00007ffffffff000ul
-#define NO_CALL	 SYS_futex_wake + 1
+#define NO_CALL	 SYS_debug + 1
 
 /* Flags of a row. */
 #define NO_RIGHT_NEEDED 0x1 /* any handle will do */

@@ -84,6 +84,7 @@
 #define SYS_shutdown	 0x103a /* (status): needs the root right */
 #define SYS_futex_wait	 0x103b /* (uint32_t *, expected, deadline_ns): EAGAIN, ETIMEDOUT */
 #define SYS_futex_wake	 0x103c /* (uint32_t *, count) -> woken */
+#define SYS_debug	 0x103d /* (DEBUG_*, ...): for tests; ENOSYS but in debug kernels */
 
 typedef int32_t handle_t;
 
@@ -225,6 +226,17 @@ struct handle_info {
 
 /* The first handles of the init process: the boot archive, as a read-only memory object. */
 #define HANDLE_BOOT_ARCHIVE 1
+
+/* (skip, fail): of the calling thread's allocations in the kernel from now on, so many succeed, then
+ * so many fail -> how many have failed since the last call of this kind */
+#define DEBUG_FAIL_ALLOCS 0
+#define DEBUG_COUNT	  1 /* (index, struct debug_count *): something that is in use; ENOENT */
+#define DEBUG_AUDIT	  2 /* (): check free memory, the caller's map and page tables; may panic */
+
+struct debug_count {
+	char name[24];
+	uint64_t value;
+};
 
 struct system_info {
 	uint64_t pages_total, pages_free;	    /* frames */

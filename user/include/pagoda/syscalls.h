@@ -334,4 +334,11 @@ futex_wake(const uint32_t *word, uint32_t count)
 	return syscall6(SYS_futex_wake, ADDR(word), count, 0, 0, 0, 0);
 }
 
+/* debug_call: -ENOSYS but in debug kernels. */
+static inline int64_t
+debug_call(uint32_t what, uint64_t a, uint64_t b)
+{
+	return syscall6(SYS_debug, what, a, b, 0, 0, 0);
+}
+
 #endif
