@@ -15,7 +15,9 @@
 ## make test                      all tests; the last line is "N passed, N failed"
 ## make test-host                 vm/ as a host program, under the sanitizers
 ## make test-qemu [T=pattern] [SMP=n]             boots and user programs
-## make gdb [T=program]           QEMU stopped at the first instruction, GDB attached
+## make gdb [T="program arg ..."]  QEMU stopped at the first instruction, GDB attached
+## make gdb-replay [T="program arg ..."] [CMDLINE="words for the kernel"]
+##                                a recorded run under GDB, forwards and backwards
 ## make bench [G="group ..."]     what things cost, in instructions (release kernel)
 ## make profile T=program [A="arguments"] [F=function] [N=operations] [L=1]
 ##                                where the instructions go, by function (L: and by line)
@@ -229,14 +231,19 @@ $(O)/pagoda.iso: $(O)/pagoda.elf $(O)/archive.tar iso/grub.cfg tools/mkiso
 SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 MACHINE := --build-dir $(O) --smp $(SMP) --mem $(MEM)
 
-.PHONY: run gdb setup doctor
+.PHONY: run gdb gdb-replay setup doctor
 run: setup
 	@$(SUBMAKE) iso
 	@tools/qemu $(MACHINE) $(if $(filter-out 0,$(UEFI)),--uefi,--iso) $(if $(GUI),--gui)
 
 gdb: setup
 	@$(SUBMAKE) all
-	@tools/qemu $(MACHINE) --kernel --gdb $(if $(T),--run '$(T)')
+	@tools/debug $(MACHINE) --cmdline '$(CMDLINE)' $(T)
+
+# QEMU records machines of one processor only.
+gdb-replay: setup
+	@$(SUBMAKE) all
+	@tools/debug $(MACHINE) --cmdline '$(CMDLINE)' --replay $(T)
 
 setup:
 	@tools/setup

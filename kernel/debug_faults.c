@@ -25,6 +25,7 @@
 #define WILD_OFFSET   0x12345678ul /* into kernel_map, far beyond what is in use */
 #define NOT_CANONICAL 0x8000000000000000ul
 #define FREED_SIZE    64
+#define LEDGER_SLOTS  16
 
 /* In assembly, so that the compiler neither sees nor checks what is done. */
 static void
@@ -144,6 +145,38 @@ fault_free_twice(void)
 	kfree(p, FREED_SIZE);
 }
 
+/* A table, and behind it what its slots add up to. */
+static struct {
+	uint64_t slot[LEDGER_SLOTS];
+	uint64_t total;
+} ledger;
+
+/* Fills a slot too many: this store is what the replay test goes back to. */
+static __attribute__((noinline)) void
+ledger_fill(volatile uint64_t *slot, unsigned n)
+{
+	for (unsigned i = 0; i <= n; i++)
+		slot[i] = i;
+}
+
+static __attribute__((noinline)) void
+ledger_check(void)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < LEDGER_SLOTS; i++)
+		sum += ledger.slot[i];
+	ASSERT(sum == ledger.total, "the slots add up to %lu, noted is %lu", sum, ledger.total);
+}
+
+static void
+fault_overrun(void)
+{
+	ledger.total = LEDGER_SLOTS * (LEDGER_SLOTS - 1) / 2;
+	ledger_fill(ledger.slot, LEDGER_SLOTS);
+	ledger_check();
+}
+
 /* No table of exceptions: the breakpoint cannot be delivered, nor what follows from that. */
 static void
 fault_triple(void)
@@ -181,6 +214,7 @@ static const struct {
     {"sleep", fault_sleep},   /* with a spinlock held */
     {"freed", fault_freed},   /* a store to freed memory */
     {"free-twice", fault_free_twice},
+    {"overrun", fault_overrun}, /* a table's end is overrun; found in another function */
     {"triple", fault_triple},
     {"loop", fault_loop}, /* endless, with interrupts off */
 };

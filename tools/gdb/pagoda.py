@@ -10,7 +10,7 @@
     walk.py      vm walk
     threads.py   ps, threads
     printers.py  how structures are printed
-    serial.py    log, type: the machine's serial port
+    serial.py    log, output, type: the machine's ports
 
 docs/debugging.md shows them at work.
 """
@@ -45,6 +45,7 @@ class Vm(gdb.Command):
         gdb.execute("help vm")
 
 
-Vm()
-for _module in ("symbols", "maps", "objects", "walk", "threads", "printers", "serial"):
-    __import__(_module)
+if "symbols" not in sys.modules:  # not a second time: a prefix made anew has lost its commands
+    Vm()
+    for _module in ("symbols", "maps", "objects", "walk", "threads", "printers", "serial"):
+        __import__(_module)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""log, type: the machine's serial port, which GDB has instead of a terminal.
+"""log, output, type: the machine's ports, which GDB has instead of a terminal.
 
-tools/debug names the log file and the socket of the port in the environment.
+tools/debug names the files and the socket of the serial port in the environment.
 """
 
 import os
@@ -15,19 +15,21 @@ PIECE = 4096
 
 
 class Log(gdb.Command):
-    """The end of the kernel's log: log [LINES]"""
+    """The end of {what}: {name} [LINES]"""
 
-    def __init__(self):
-        super().__init__("log", gdb.COMMAND_STATUS, gdb.COMPLETE_NONE)
+    def __init__(self, name, what, variable):
+        self.__doc__ = f"The end of {what}: {name} [LINES]"
+        super().__init__(name, gdb.COMMAND_STATUS, gdb.COMPLETE_NONE)
+        self.variable = variable
 
     def invoke(self, argument, from_tty):
         lines = int(argument) if argument.strip().isdigit() else LINES
         try:
-            with open(os.environ["PAGODA_SERIAL_LOG"], encoding="utf-8", errors="replace") as f:
+            with open(os.environ[self.variable], encoding="utf-8", errors="replace") as f:
                 text = f.read().replace("\r", "")
         except (KeyError, OSError):
-            raise gdb.GdbError("the log is not here: start the machine with make gdb") from None
-        print("\n".join(text.splitlines()[-lines:]) or "(nothing was written yet)")
+            raise gdb.GdbError("it is not here: start the machine with make gdb") from None
+        print("\n".join(text.splitlines()[-lines:]) or "(nothing yet)")
 
 
 class Type(gdb.Command):
@@ -62,5 +64,6 @@ class Type(gdb.Command):
         self.port.sendall(argument.encode() + b"\r")
 
 
-Log()
+Log("log", "the kernel's log", "PAGODA_LOG")
+Log("output", "what the program of T= has written", "PAGODA_OUTPUT")
 Type()

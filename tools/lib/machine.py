@@ -191,6 +191,65 @@ def hardware_options(smp, mem, poison):
     return options
 
 
+def find_program(name):
+    """The name of a program for the kernel, and the host file if it is one."""
+    archive = os.path.join(build_dir(), "archive.tar")
+    listing = subprocess.run(["tar", "tf", archive], capture_output=True, text=True, check=False)
+    programs = listing.stdout.split()
+    if name in programs:
+        return name, None
+    if os.path.isfile(name):
+        return os.path.basename(name), name
+    found = [p for p in programs if os.path.basename(p) == name]
+    if len(found) == 1:
+        return found[0], None
+    raise MachineError(
+        f"{name}: neither a host file nor a program of the archive, which has: {' '.join(programs)}"
+    )
+
+
+def port_options(directory, serial="file"):
+    """The ports of a machine under the debugger, whose logs are files in directory.  The serial port
+    is also on this terminal ("terminal") or on directory/serial ("socket")."""
+    backend = {
+        "file": f"file,path={directory}/serial.log",
+        "socket": f"socket,path={directory}/serial,server=on,wait=off,logfile={directory}/serial.log",
+        "terminal": "stdio,signal=on",  # what a mux=on passes on is not recorded
+    }[serial]
+    return [
+        "-display", "none", "-chardev", f"{backend},id=serial", "-serial", "chardev:serial",
+        "-chardev", f"file,id=output,path={directory}/output.log",
+        "-device", f"isa-debugcon,iobase={PORT_OUTPUT:#x},chardev=output",
+    ]  # fmt: skip
+
+
+def debug_options(directory):
+    """A machine that is stopped at its first instruction and waits for GDB on directory/gdb; when
+    the processor gives up, it stops there."""
+    stub = f"socket,id=gdb,path={directory}/gdb,server=on,wait=off"
+    return ["-S", "-chardev", stub, "-gdb", "chardev:gdb", "-action", "shutdown=pause"]
+
+
+def create_replay_disk(directory):
+    """The disk that holds the snapshots from which a replay goes backwards."""
+    disk = os.path.join(directory, "snapshots.qcow2")
+    command = ["qemu-img", "create", "-q", "-f", "qcow2", disk, "64M"]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise MachineError(f"qemu-img does not work: {error}") from error
+
+
+def replay_options(directory, mode):
+    """mode: "record" or "replay".  With the paravirtual APIC that QEMU has otherwise, going
+    backwards blocks for ever."""
+    return [
+        "-icount", f"shift=auto,rr={mode},rrfile={directory}/replay.bin,rrsnapshot=start",
+        "-drive", f"file={directory}/snapshots.qcow2,if=none,id=snapshots",
+        "-global", "apic-common.vapic=off",
+    ]  # fmt: skip
+
+
 class Channel:
     """A pipe from QEMU, read by a thread of its own: all of it, or only the end if kept is given.
     Each piece is also handed to sink."""
@@ -300,7 +359,6 @@ class Machine:
     def _arguments(self):
         """The whole command: QEMU under an outer time limit, with its channels."""
         guard = ["timeout", "-k", "1", str(int(self.timeout) + 20)]
-
         command = (guard if shutil.which("timeout") else []) + self._command
         command += ["-display", "none", "-chardev", "stdio,id=serial,signal=off"]
         command += ["-serial", "chardev:serial"]
