@@ -7,7 +7,8 @@
  *
  * Wired kernel memory shows kernel_object at offset = address - VM_MIN_KERNEL_ADDRESS, so adjacent
  * allocations merge into one entry.  The order of kmem_malloc is: addresses under the map lock,
- * then, unlocked, a page and its mapping for each; on failure the pages go before the entry does.
+ * then, unlocked, a page and its mapping for each; on failure the pages go before the entry does;
+ * on success the entry may merge.
  *
  * Zones that are not direct get their slabs here (kmem_supplier), so the kernel heap lives in
  * kmem_map; the entries, objects and page tables that this takes come from direct zones, so nothing
@@ -82,6 +83,13 @@ unback(vm_offset_t start, vm_offset_t end)
 	rwlock_write_unlock(&kernel_object->lock);
 }
 
+/* waited: there was no memory: has the caller, who may want to wait, waited for some? */
+static bool
+waited(int flags)
+{
+	return !(flags & KMEM_NOWAIT) && vm_page_wait("kmem") == KERN_SUCCESS;
+}
+
 /* back: pages for all of [start, end), waiting for memory unless KMEM_NOWAIT; all or none. */
 static kern_return_t
 back(vm_offset_t start, vm_offset_t end, int flags)
@@ -91,8 +99,7 @@ back(vm_offset_t start, vm_offset_t end, int flags)
 	for (vm_offset_t va = start; va < end; va += PAGE_SIZE) {
 		do {
 			kr = back_page(va, flags);
-		} while (kr == KERN_RESOURCE_SHORTAGE && !(flags & KMEM_NOWAIT) &&
-			 vm_page_wait("kmem") == KERN_SUCCESS);
+		} while (kr == KERN_RESOURCE_SHORTAGE && waited(flags));
 		if (kr != KERN_SUCCESS) {
 			unback(start, va);
 			return kr;
@@ -101,7 +108,11 @@ back(vm_offset_t start, vm_offset_t end, int flags)
 	return KERN_SUCCESS;
 }
 
-/* insert_wired: an entry of kernel_object for [addr, addr + size), counted as wired.  Map locked. */
+/*
+ * insert_wired: an entry of kernel_object for [addr, addr + size), counted as wired.  It has no pages
+ * yet: in transition until settle() or forget(), it merges with nobody, so that it can go again
+ * without a cut.  Map locked.
+ */
 static kern_return_t
 insert_wired(vm_map_t map, vm_offset_t addr, vm_size_t size)
 {
@@ -117,8 +128,41 @@ insert_wired(vm_map_t map, vm_offset_t addr, vm_size_t size)
 	}
 	vm_map_lookup_entry(map, addr, &e);
 	e->wired_count = 1;
-	vm_map_simplify_entry(map, e);
+	e->eflags |= VM_ENTRY_IN_TRANSITION;
 	return KERN_SUCCESS;
+}
+
+/* end_transition: the entry that insert_wired made at addr.  Map locked. */
+static vm_map_entry_t
+end_transition(vm_map_t map, vm_offset_t addr)
+{
+	vm_map_entry_t e;
+
+	VERIFY(vm_map_lookup_entry(map, addr, &e) && e->start == addr &&
+		   (e->eflags & VM_ENTRY_IN_TRANSITION),
+	       "no entry of map %p waits at %#lx for its pages", (void *)map, addr);
+	e->eflags &= ~VM_ENTRY_IN_TRANSITION;
+	return e;
+}
+
+/* settle: what insert_wired made at addr has its pages.  No lock held. */
+static void
+settle(vm_map_t map, vm_offset_t addr)
+{
+	vm_map_lock(map);
+	vm_map_simplify_entry(map, end_transition(map, addr));
+	vm_map_unlock(map);
+}
+
+/* forget: what insert_wired made at addr gets no pages: it goes.  Map locked. */
+static void
+forget(vm_map_t map, vm_offset_t addr)
+{
+	vm_map_entry_t e = end_transition(map, addr);
+
+	e->wired_count = 0;
+	vm_map_delete(map, e->start, e->end);
+	sleepq_wake_all(&map->size);
 }
 
 /*
@@ -147,6 +191,19 @@ delete_wired(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	sleepq_wake_all(&map->size);
 }
 
+/* reserve_wired: addresses for size bytes, *addr, and their entry. */
+static kern_return_t
+reserve_wired(vm_map_t map, vm_size_t size, vm_offset_t *addr)
+{
+	kern_return_t kr = KERN_NO_SPACE;
+
+	vm_map_lock(map);
+	if (vm_map_findspace_aligned(map, vm_map_min(map), size, PAGE_SIZE, addr))
+		kr = insert_wired(map, *addr, size);
+	vm_map_unlock(map);
+	return kr;
+}
+
 vm_offset_t
 kmem_malloc(vm_map_t map, vm_size_t size, int flags)
 {
@@ -155,19 +212,20 @@ kmem_malloc(vm_map_t map, vm_size_t size, int flags)
 
 	assert_may_kmem("kmem_malloc");
 	size = round_page(size);
-	vm_map_lock(map);
-	kr = vm_map_findspace_aligned(map, vm_map_min(map), size, PAGE_SIZE, &addr)
-		 ? insert_wired(map, addr, size)
-		 : KERN_NO_SPACE;
-	vm_map_unlock(map);
+	do {
+		kr = reserve_wired(map, size, &addr);
+	} while (kr == KERN_RESOURCE_SHORTAGE && waited(flags));
 	if (kr == KERN_NO_SPACE && !(flags & KMEM_NOWAIT))
 		panic("kmem_malloc(%#zx): no addresses left in map %p", size, (void *)map);
 	if (kr != KERN_SUCCESS)
 		return 0;
 	if (back(addr, addr + size, flags) != KERN_SUCCESS) {
-		delete_wired(map, addr, addr + size);
+		vm_map_lock(map);
+		forget(map, addr);
+		vm_map_unlock(map);
 		return 0;
 	}
+	settle(map, addr);
 	return addr;
 }
 
@@ -276,15 +334,6 @@ kstack_reserve(void)
 	return stack;
 }
 
-/* kstack_unreserve: the reverse.  The guard goes first: above a guard that is left alone, first fit
- * would find room for a slot that is none (kstack_in_guard). */
-static void
-kstack_unreserve(vm_offset_t stack)
-{
-	vm_map_remove(stack_map, stack - KSTACK_GUARD, stack);
-	delete_wired(stack_map, stack, stack + KERNEL_STACK_SIZE);
-}
-
 vm_offset_t
 kstack_alloc(void)
 {
@@ -293,17 +342,24 @@ kstack_alloc(void)
 	if (stack == 0)
 		return 0;
 	if (back(stack, stack + KERNEL_STACK_SIZE, KMEM_NOWAIT) != KERN_SUCCESS) {
-		kstack_unreserve(stack);
+		vm_map_lock(stack_map);
+		forget(stack_map, stack);
+		vm_map_delete(stack_map, stack - KSTACK_GUARD, stack);
+		vm_map_unlock(stack_map);
 		return 0;
 	}
+	settle(stack_map, stack);
 	return stack;
 }
 
+/* The guard goes first: above a guard that is left alone, first fit would find room for a slot where
+ * none may be (kstack_in_guard). */
 void
 kstack_free(vm_offset_t base)
 {
 	unback(base, base + KERNEL_STACK_SIZE);
-	kstack_unreserve(base);
+	vm_map_remove(stack_map, base - KSTACK_GUARD, base);
+	delete_wired(stack_map, base, base + KERNEL_STACK_SIZE);
 }
 
 bool
