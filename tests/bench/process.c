@@ -10,11 +10,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* fork_loop: pages from p on are stored to before each fork, outside of the measure. */
 static void
-fork_loop(const char *name, int n)
+fork_loop(const char *name, int n, volatile char *p, size_t pages)
 {
 	begin();
 	for (int i = 0; i < n; i++) {
+		for (size_t j = 0; j < pages; j++)
+			p[j * PAGE] = 1;
 		uint64_t t0 = rdtsc();
 		long pid = k_fork();
 		if (pid == 0)
@@ -30,7 +33,7 @@ fork_loop(const char *name, int n)
 void
 t_fork(void)
 {
-	fork_loop("fork_exit_wait_small", 100);
+	fork_loop("fork_exit_wait_small", 100, NULL, 0);
 	size_t n = 1024;
 	char *p = k_mmap(0, n * PAGE, RW, ANON);
 	if (bad(p)) {
@@ -40,7 +43,8 @@ t_fork(void)
 	nohuge(p, n * PAGE);
 	for (size_t i = 0; i < n; i++)
 		p[i * PAGE] = 1;
-	fork_loop("fork_exit_wait_1k_pages", 50);
+	fork_loop("fork_exit_wait_1k_pages", 50, NULL, 0);
+	fork_loop("fork_exit_wait_1k_pages_written", 50, p, n);
 	k_munmap(p, n * PAGE);
 }
 
