@@ -19,6 +19,8 @@
  *	I9	each entry owns one reference on its object
  *	I10	the tree's largest gaps and the list agree with a recount
  *	I11	every page in a user pmap lies in an entry that allows it
+ *
+ * What each function promises, in full: docs/contracts/functions.md.
  */
 #ifndef VM_VM_MAP_H
 #define VM_VM_MAP_H
