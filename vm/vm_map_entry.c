@@ -439,6 +439,12 @@ needs_clip(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end)
 	       e->start < end;
 }
 
+bool
+vm_map_reserve_cuts(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	return !needs_clip(map, first_in(map, start), start, end) || vm_map_reserve(map, 2);
+}
+
 /*
  * vm_map_delete: unmap [start, end).  Holes are fine.
  *

@@ -87,6 +87,8 @@ void vm_map_entry_startup(void); /* the zone of entries; boot */
 
 /* vm_map_reserve: make sure that n entries are at hand; false without memory.  Map write-locked. */
 bool vm_map_reserve(vm_map_t map, unsigned n);
+/* vm_map_reserve_cuts: likewise for what [start, end) cuts in two: no entry, or one or two. */
+bool vm_map_reserve_cuts(vm_map_t map, vm_offset_t start, vm_offset_t end);
 /* vm_map_entry_create: a cleared entry, from the spares first; NULL without memory. */
 vm_map_entry_t vm_map_entry_create(vm_map_t map);
 /* vm_map_entry_dispose: free an entry that is linked nowhere and owns nothing. */

@@ -204,7 +204,7 @@ vm_map_protect(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t new_p
 	if (kr != KERN_SUCCESS)
 		return kr;
 	kr = protect_check(map, start, end, new_prot, set_max, &charge);
-	if (kr == KERN_SUCCESS && !vm_map_reserve(map, 2))
+	if (kr == KERN_SUCCESS && !vm_map_reserve_cuts(map, start, end))
 		kr = KERN_RESOURCE_SHORTAGE;
 	if (kr == KERN_SUCCESS && charge != 0 && !vm_charge(charge))
 		kr = KERN_RESOURCE_SHORTAGE;
@@ -285,7 +285,7 @@ vm_map_inherit(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_inherit_t ne
 		return kr;
 	if (range_has_submap(map, start, end))
 		kr = KERN_INVALID_ARGUMENT;
-	else if (!vm_map_reserve(map, 2))
+	else if (!vm_map_reserve_cuts(map, start, end))
 		kr = KERN_RESOURCE_SHORTAGE;
 	if (kr == KERN_SUCCESS) {
 		clip_range_ends(map, start, end);

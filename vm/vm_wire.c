@@ -282,7 +282,7 @@ wire_locked(const struct wiring *w)
 	first = wiring_first(w);
 	if (first == &w->map->header || first->start >= w->end)
 		return KERN_SUCCESS; /* nothing but a hole */
-	if (!vm_map_reserve(w->map, 2))
+	if (!vm_map_reserve_cuts(w->map, w->start, w->end))
 		return KERN_RESOURCE_SHORTAGE;
 	if (wire_mark(w)) {
 		vm_map_busy(w->map);
@@ -436,7 +436,7 @@ vm_map_unwire(vm_map_t map, vm_offset_t start, vm_offset_t end, int flags)
 	if (kr != KERN_SUCCESS)
 		return kr;
 	kr = unwire_check(&w);
-	if (kr == KERN_SUCCESS && !vm_map_reserve(map, 2))
+	if (kr == KERN_SUCCESS && !vm_map_reserve_cuts(map, start, end))
 		kr = KERN_RESOURCE_SHORTAGE;
 	if (kr == KERN_SUCCESS)
 		unwire_apply(&w);
