@@ -11,7 +11,7 @@
  *	case 4	top [....] -> A [..p.]  write	copy A's page up into the top object and map the copy
  *
  * Locks in a resolution: the map, shared; the top object, exclusively; the backing objects hand over
- * hand.  Nothing sleeps with them: who must wait (a busy page, memory, a wiring) lets go of
+ * hand.  Nothing sleeps with them: who must wait (a busy page, memory) lets go of
  * everything, waits, and starts again at the lookup.
  *
  * Rejected: taking the object's lock shared for case 1.  One page-sized critical section is shorter
@@ -248,24 +248,8 @@ fault_grow(struct fault *f, struct proc *p)
 	return fault_wire_grown(f);
 }
 
-/* fault_wait_wiring: the entry is being wired by another thread: its pages are on their way. */
-static SLOWPATH kern_return_t
-fault_wait_wiring(struct fault *f)
-{
-	vm_map_t map = f->l.map;
-
-	if (vm_map_lock_upgrade(map) != 0)
-		return KERN_RESTART;
-	if (vm_map_entry_wait(map, f->l.entry, "vmfwire") != KERN_SUCCESS)
-		return KERN_ABORTED;
-	vm_map_unlock(map);
-	return KERN_RESTART;
-}
-
-/*
- * fault_lookup: find entry, object and rights.  KERN_SUCCESS: the map is read-locked; KERN_RESTART:
- * nothing is, look again.
- */
+/* fault_lookup: find entry, object and rights.  KERN_SUCCESS: the map is read-locked; otherwise nothing
+ * is. */
 static kern_return_t
 fault_lookup(struct fault *f)
 {
@@ -275,14 +259,9 @@ fault_lookup(struct fault *f)
 	kr = vm_map_lookup_fault(&f->l);
 	if (kr != KERN_SUCCESS)
 		return kr;
-	if (!(f->l.entry->eflags & (VM_ENTRY_NOFAULT | VM_ENTRY_IN_TRANSITION)))
-		return KERN_SUCCESS;
 	if (f->l.entry->eflags & VM_ENTRY_NOFAULT)
 		panic("fault at %#lx in a no-fault entry %#lx-%#lx", f->l.vaddr, f->l.entry->start,
 		      f->l.entry->end);
-	if ((f->l.entry->eflags & VM_ENTRY_IN_TRANSITION) &&
-	    f->l.entry->wiring_thread != curthread())
-		return fault_wait_wiring(f);
 	return KERN_SUCCESS;
 }
 

@@ -225,7 +225,8 @@ boolean_t vm_map_lookup_entry(vm_map_t map, vm_offset_t addr, vm_map_entry_t *en
 /*
  * vm_map_lookup: resolve an address for a fault.  On KERN_SUCCESS the map in *var_map (a submap
  * perhaps) is read-locked and the results are valid until vm_map_lookup_done(*var_map).  A write to
- * a NEEDS_COPY entry makes the shadow object, a NULL object is materialised.
+ * a NEEDS_COPY entry makes the shadow object, a NULL object is materialised; a wiring under way is
+ * waited for (KERN_ABORTED: killed).
  * KERN_INVALID_ADDRESS: not mapped, or a stack's gap.  KERN_PROTECTION_FAILURE: not allowed.
  * KERN_RESOURCE_SHORTAGE.  On error no lock is held and the outputs are undefined.
  */
@@ -233,7 +234,7 @@ kern_return_t vm_map_lookup(vm_map_t *var_map, vm_offset_t vaddr, vm_prot_t faul
 			    vm_map_entry_t *out_entry, struct vm_object **object,
 			    vm_pindex_t *pindex, vm_prot_t *out_prot, boolean_t *wired);
 /* vm_map_lookup_locked: likewise under the caller's read lock, which stays held; never blocks:
- * a submap, a copy or an object to be made: KERN_FAILURE, start again with vm_map_lookup. */
+ * a submap, a copy or an object to be made, a wiring: KERN_FAILURE, start again with vm_map_lookup. */
 kern_return_t vm_map_lookup_locked(vm_map_t *var_map, vm_offset_t vaddr, vm_prot_t fault_type,
 				   vm_map_entry_t *out_entry, struct vm_object **object,
 				   vm_pindex_t *pindex, vm_prot_t *out_prot, boolean_t *wired);

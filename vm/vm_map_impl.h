@@ -62,6 +62,7 @@ enum vm_lookup_need {
 	VM_LOOKUP_SUBMAP,
 	VM_LOOKUP_SHADOW,
 	VM_LOOKUP_OBJECT,
+	VM_LOOKUP_WIRING,
 };
 
 /* What a lookup is told, and what it finds. */

@@ -6,7 +6,7 @@
  *	find the entry		the thread's hint, else the tree
  *	judge the access	an ordinary entry in one step, any other one with all the questions
  *	mend the entry		a submap: go on there; a copy or an object to be made: make it, under the
- *				exclusive lock, and judge again
+ *				exclusive lock, and judge again; a wiring under way: wait for its end
  *
  * It leaves the map read-locked, so what was found stays true until vm_map_lookup_done().
  */
@@ -77,9 +77,8 @@ judge_other(struct vm_lookup *l)
 	}
 	if (e->object == NULL && !(e->eflags & VM_ENTRY_NOFAULT))
 		l->need = VM_LOOKUP_OBJECT;
-	/* Another thread wires it: vm_fault waits for that, and looks again. */
 	if ((e->eflags & VM_ENTRY_IN_TRANSITION) && e->wiring_thread != curthread())
-		l->need = VM_LOOKUP_NOTHING;
+		l->need = VM_LOOKUP_WIRING;
 	return KERN_SUCCESS;
 }
 
@@ -155,6 +154,35 @@ make_object(struct vm_lookup *l)
 	return KERN_SUCCESS;
 }
 
+/* await_wiring: another thread wires the entry, so its pages are on their way: wait for that, with
+ * nothing locked, and go back to the map where the lookup began.  On an error nothing is locked. */
+static kern_return_t
+await_wiring(struct vm_lookup *l, vm_map_t top)
+{
+	if (vm_map_lock_upgrade(l->map) == 0) {
+		if (vm_map_entry_wait(l->map, l->entry, "vmfwire") != KERN_SUCCESS)
+			return KERN_ABORTED;
+		vm_map_unlock(l->map);
+	}
+	l->map = top;
+	vm_map_lock_read(top);
+	return KERN_SUCCESS;
+}
+
+/* mend: do what the entry needs before it can be judged again.  On an error nothing is locked. */
+static kern_return_t
+mend(struct vm_lookup *l, vm_map_t top)
+{
+	switch (l->need) {
+	case VM_LOOKUP_SUBMAP:
+		return enter_submap(l);
+	case VM_LOOKUP_WIRING:
+		return await_wiring(l, top);
+	default:
+		return make_object(l);
+	}
+}
+
 static void
 set_place(struct vm_lookup *l)
 {
@@ -165,11 +193,12 @@ set_place(struct vm_lookup *l)
 kern_return_t
 vm_map_lookup_fault(struct vm_lookup *l)
 {
+	vm_map_t top = l->map;
 	kern_return_t kr;
 
 	vm_map_lock_read(l->map);
 	while ((kr = judge(l)) == KERN_SUCCESS && l->need != VM_LOOKUP_NOTHING) {
-		kr = l->need == VM_LOOKUP_SUBMAP ? enter_submap(l) : make_object(l);
+		kr = mend(l, top);
 		if (kr != KERN_SUCCESS)
 			return kr;
 	}
