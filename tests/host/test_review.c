@@ -354,6 +354,109 @@ frees_suffice(void **state)
 	vm_usage_check(&before);
 }
 
+/* The addresses that were found lie between two allocations that the new one could merge with. */
+static void
+nowait_does_not_wait(void **state)
+{
+	struct vm_usage before = vm_usage_read();
+	vm_offset_t addr = kmem_malloc(kmem_map, 3 * P, 0);
+
+	(void)state;
+	kmem_free(kmem_map, addr + P, P);
+	map_drop_spares(kmem_map);
+	model_fail_from(2);
+	check_u64(0, kmem_malloc(kmem_map, P, KMEM_NOWAIT));
+	assert_true(model_fail_count() != 0);
+	model_fail_off();
+	check_u64(2 * P, kmem_map->size);
+	check_u64(addr + P, kmem_malloc(kmem_map, P, KMEM_NOWAIT));
+	kmem_free(kmem_map, addr, 3 * P);
+	vm_usage_check(&before);
+}
+
+static void
+waits_for_an_entry(void **state)
+{
+	vm_offset_t addr;
+
+	(void)state;
+	map_drop_spares(kmem_map);
+	model_fail_after(1);
+	addr = kmem_malloc(kmem_map, P, 0);
+	check_u64(1, model_fail_count());
+	model_fail_off();
+	assert_int_not_equal(addr, 0);
+	kmem_free(kmem_map, addr, P);
+}
+
+/* Whole entries need no cut, so they need no memory for one. */
+static void
+whole_entries_need_no_memory(void **state)
+{
+	struct vm_fixture *f = *state;
+
+	space_map(f->map, A, 4 * P, VM_PROT_RW, VM_PROT_ALL, 0);
+	space_fill(f->proc, A, 4, 1);
+	check_kr(KERN_SUCCESS, vm_map_wire(f->map, A, A + 2 * P, USER));
+	map_drop_spares(f->map);
+	model_fail_from(1);
+	check_kr(KERN_SUCCESS, vm_map_wire(f->map, A, A + 4 * P, USER));
+	check_kr(KERN_SUCCESS, vm_map_unwire(f->map, A, A + 4 * P, USER));
+	check_kr(KERN_SUCCESS, vm_map_inherit(f->map, A, A + 4 * P, VM_INHERIT_SHARE));
+	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A, A + 4 * P, VM_PROT_READ, FALSE));
+	check_kr(KERN_RESOURCE_SHORTAGE,
+		 vm_map_protect(f->map, A + P, A + 4 * P, VM_PROT_RW, FALSE));
+	check_kr(KERN_RESOURCE_SHORTAGE, vm_map_inherit(f->map, A, A + 3 * P, VM_INHERIT_COPY));
+	model_fail_off();
+	check_fill(f->proc, A, 4, 1);
+}
+
+/* lookup_it: vm_map_lookup, of an entry that somebody is wiring. */
+struct looker {
+	vm_map_t map;
+	kern_return_t kr;
+	struct vm_object *object;
+};
+
+static void
+lookup_it(void *arg)
+{
+	struct looker *l = arg;
+	vm_map_t map = l->map;
+	vm_map_entry_t e;
+	vm_pindex_t pindex;
+	vm_prot_t prot;
+	boolean_t wired;
+
+	l->kr =
+	    vm_map_lookup(&map, A + 4 * P, VM_PROT_WRITE, &e, &l->object, &pindex, &prot, &wired);
+	if (l->kr == KERN_SUCCESS)
+		vm_map_lookup_done(map, e);
+}
+
+static void
+lookup_waits_for_wiring(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = slow_object(f);
+	struct wirer w = {.map = f->map, .start = A, .size = 8 * P};
+	struct looker l = {.map = f->map};
+	struct thread *t[2];
+
+	space_map(f->map, A + 4 * P, 4 * P, VM_PROT_RW, VM_PROT_READ | VM_PROT_WRITE, 0);
+	t[0] = model_thread_start("wires", wire_it, &w);
+	model_thread_await_sleep(t[0]);
+	t[1] = model_thread_start("looks", lookup_it, &l);
+	model_thread_await_sleep(t[1]);
+	space_object_go_on(object, 0);
+	model_thread_join(t[0]);
+	model_thread_join(t[1]);
+	check_kr(KERN_SUCCESS, w.kr);
+	check_kr(KERN_SUCCESS, l.kr);
+	assert_non_null(l.object);
+	vm_object_deallocate(object);
+}
+
 #define CHURNERS 3
 #define ROUNDS	 400
 
@@ -408,6 +511,12 @@ main(void)
 	    {"GRW-22: what grows after a fork is not shared", growth_is_not_shared},
 	    {"KM-02: a free that finds no entry waits for one", scratch_is_freed_without_memory},
 	    {"KM-03: what is freed suffices for the entry that the free takes", frees_suffice},
+	    {"KM-01: NOWAIT gives 0 at once also where what it found had merged",
+	     nowait_does_not_wait},
+	    {"KM-01: without NOWAIT it waits for an entry, too", waits_for_an_entry},
+	    {"1.2: what need not cut an entry needs no memory for it",
+	     whole_entries_need_no_memory},
+	    {"LKP: the lookup of what somebody wires waits for that", lookup_waits_for_wiring},
 	    {"KM: kernel stacks lie in slots, whoever frees one meanwhile", stack_slots},
 	};
 
