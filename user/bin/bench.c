@@ -82,7 +82,7 @@ compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void
+static _Noreturn void
 fail(const char *what, int64_t result)
 {
 	printf("# bench: %s: %ld\n", what, (long)result);
