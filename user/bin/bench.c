@@ -93,7 +93,7 @@ fail(const char *what, int64_t result)
 static void
 settle(const char *name)
 {
-	if (count == 0 || count > MAX_SAMPLES)
+	if (count > MAX_SAMPLES)
 		fail(name, count);
 	for (unsigned i = 0; i < count; i++)
 		samples[i] -= samples[i] > overhead ? overhead : samples[i];
@@ -106,6 +106,8 @@ print_settled(const char *name, uint64_t less)
 {
 	uint64_t sum = 0, median = samples[count / 2] - less, average;
 
+	if (count == 0)
+		fail(name, 0);
 	for (unsigned i = 0; i < count; i++)
 		sum += samples[i];
 	average = sum / count - less;
