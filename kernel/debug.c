@@ -23,6 +23,10 @@ debug_init(void)
 	debug_switches.poison = boot_option_set("debug.poison");
 	debug_switches.scattered = option_is("debug.frames", "scattered");
 	debug_switches.small = boot_option_set("debug.small");
+	kprintf("debug: poison %s, frames %s, limits %s\n",
+		debug_switches.poison ? "everywhere" : "at the ends",
+		debug_switches.scattered ? "scattered" : "in order",
+		debug_switches.small ? "small" : "as usual");
 }
 
 #else

@@ -19,12 +19,15 @@
 #include "kernel/base/sleepq.h"
 #include "kernel/base/spinlock.h"
 #include "kernel/base/string.h"
+#include "vm/pmap.h"
 #include "vm/vm_kern.h"
 #include "vm/vm_malloc.h"
+#include "vm/vm_page.h"
 
 #define WILD_OFFSET   0x12345678ul /* into kernel_map, far beyond what is in use */
 #define NOT_CANONICAL 0x8000000000000000ul
-#define FREED_SIZE    64
+#define FREED_SIZE    64  /* bytes */
+#define FREED_WORD    100 /* of a page */
 #define LEDGER_SLOTS  16
 
 /* In assembly, so that the compiler neither sees nor checks what is done. */
@@ -136,6 +139,18 @@ fault_freed(void)
 	kmalloc(FREED_SIZE, 0);
 }
 
+/* In the middle, where only debug.poison looks. */
+static void
+fault_freed_frame(void)
+{
+	struct vm_page *m = vm_page_alloc_noobj(0);
+	uint64_t *p = pmap_page_address(m);
+
+	vm_page_free_noobj(m);
+	p[FREED_WORD] = 1;
+	vm_page_alloc_noobj(0);
+}
+
 static void
 fault_free_twice(void)
 {
@@ -213,6 +228,7 @@ static const struct {
     {"order", fault_order},   /* two locks in the wrong order */
     {"sleep", fault_sleep},   /* with a spinlock held */
     {"freed", fault_freed},   /* a store to freed memory */
+    {"freed-frame", fault_freed_frame},
     {"free-twice", fault_free_twice},
     {"overrun", fault_overrun}, /* a table's end is overrun; found in another function */
     {"triple", fault_triple},

@@ -76,6 +76,10 @@ KERNEL = {
     "sleep": ('^panic: sleepq_wait with "held asleep"', trace("fault_sleep", "debug_fault")),
     "freed": (r"^panic: .*zone kmalloc 64: free object \S+ was written to at \+8: 0x1",
               trace("fault_freed", "debug_fault")),
+    "freed-frame debug.poison": (
+        r"^panic: .* free frame 0x[0-9a-f]+ was written to at \+0x320: 0x1",
+        trace("fault_freed_frame", "debug_fault"),
+    ),
     "free-twice": (r"^panic: .*zone kmalloc 64: \S+ is freed twice",
                    trace("fault_free_twice", "debug_fault")),
 }  # fmt: skip
