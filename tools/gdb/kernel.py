@@ -72,6 +72,8 @@ def argument_address(text, what="an address"):
     if not text.strip():
         raise gdb.GdbError(f"say {what}: a number or an expression of C")
     value = gdb.parse_and_eval(text)
+    if value.type.code == gdb.TYPE_CODE_VOID:
+        raise gdb.GdbError(f"{text} has no value")
     if value.type.strip_typedefs().code == gdb.TYPE_CODE_STRUCT:
         value = value.address
     return integer(value)

@@ -10,7 +10,8 @@ import words
 CHAIN_MAX = 10_000  # objects; a longer chain is a damaged one
 PAGE_FLAGS = ("busy", "wanted", "valid", "unmanaged", "fixed")
 PAGE_AFLAGS = ("dirty", "referenced")
-PAGE_TAG, DIGIT_BITS = 1, 6  # of vm/vm_radix.c
+RADIX = words.constants("vm/vm_radix.h")
+PAGE_TAG, DIGIT_BITS = RADIX["VM_RADIX_PAGE_TAG"], RADIX["VM_RADIX_BITS"]
 
 
 def chain(obj, index=0):
@@ -32,7 +33,7 @@ def pages(obj):
         if word & PAGE_TAG:
             yield kernel.at(word & ~PAGE_TAG, "struct vm_page")
         elif word:
-            node = kernel.at(word, "struct radix_node")
+            node = kernel.at(word, "struct vm_radix_node")
             used = int(node["used"])
             slots = [s for s in range(1 << DIGIT_BITS) if used >> s & 1]
             todo += [kernel.integer(node["slot"][s]) for s in reversed(slots)]
@@ -42,7 +43,7 @@ def lookup(obj, index):
     """The page of an object with this index, or None."""
     word = kernel.integer(obj["pages"]["root"])
     while word and not word & PAGE_TAG:
-        node = kernel.at(word, "struct radix_node")
+        node = kernel.at(word, "struct vm_radix_node")
         digit = index >> int(node["shift"]) & ((1 << DIGIT_BITS) - 1)
         word = kernel.integer(node["slot"][digit])
     if not word:

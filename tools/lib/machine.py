@@ -209,11 +209,12 @@ def find_program(name):
 
 
 def port_options(directory, serial="file"):
-    """The ports of a machine under the debugger, whose logs are files in directory.  The serial port
-    is also on this terminal ("terminal") or on directory/serial ("socket")."""
+    """The ports of a machine under the debugger, whose logs are files in directory.  The serial
+    port is also on directory/serial ("socket"), or only on this terminal ("terminal")."""
+    log = f"{directory}/serial.log"
     backend = {
-        "file": f"file,path={directory}/serial.log",
-        "socket": f"socket,path={directory}/serial,server=on,wait=off,logfile={directory}/serial.log",
+        "file": f"file,path={log}",
+        "socket": f"socket,path={directory}/serial,server=on,wait=off,logfile={log}",
         "terminal": "stdio,signal=on",  # what a mux=on passes on is not recorded
     }[serial]
     return [
