@@ -255,6 +255,8 @@ grow_stack(uint64_t *steps, unsigned per_step)
 
 	if (base < 0)
 		fail("vm_map of a stack", base);
+	if (per_step < STACK_STEP_MIN)
+		fail("stacks grow in small steps", per_step);
 	for (unsigned i = 0; i < per_step; i++) /* mapped since the stack was made */
 		push_at(top - (i + 1) * PAGE + PAGE / 2);
 	for (unsigned i = per_step; i < per_step + STACK_PAGES; i++) {
@@ -276,8 +278,6 @@ bench_stack(void)
 	unsigned growths = 0;
 
 	system_info(&info);
-	if (info.stack_step < STACK_STEP_MIN * PAGE)
-		fail("stacks grow in small steps", (int64_t)info.stack_step);
 	for (unsigned i = 0; i < STACKS; i++)
 		growths += grow_stack(steps + growths, info.stack_step / PAGE);
 	print_fault("stack_growth_fault", "zeroing");
