@@ -10,7 +10,7 @@
 #include "vm/vm_types.h"
 
 /* vm_charge: reserve bytes; false if the limit forbids it.  vm_uncharge: give them back.
- * Never sleep; any lock below LOCK_RANK_CHARGE may be held. */
+ * Never sleep and take no lock. */
 bool vm_charge(vm_size_t bytes);
 void vm_uncharge(vm_size_t bytes);
 

@@ -211,6 +211,8 @@ kmem_malloc(vm_map_t map, vm_size_t size, int flags)
 	kern_return_t kr;
 
 	assert_may_kmem("kmem_malloc");
+	if (!(flags & KMEM_NOWAIT))
+		assert_may_fault("kmem_malloc"); /* it may wait for memory */
 	size = round_page(size);
 	do {
 		kr = reserve_wired(map, size, &addr);

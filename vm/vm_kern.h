@@ -27,7 +27,8 @@ vm_map_t kmem_suballoc(vm_map_t parent, vm_offset_t *min, vm_offset_t *max, vm_s
 /*
  * kmem_malloc: wired memory in map (kmem_map); size is rounded up to pages.  Returns the address;
  * 0 when there is no memory (NOWAIT), or when the thread is killed while it waits; panics when the
- * map's addresses are used up and NOWAIT was not given.  assert_may_kmem().
+ * map's addresses are used up and NOWAIT was not given.  assert_may_kmem(); without NOWAIT, which may
+ * wait for memory, no proc lock is held either.
  * kmem_free: give it back; must match.
  */
 vm_offset_t kmem_malloc(vm_map_t map, vm_size_t size, int flags);

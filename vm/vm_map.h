@@ -234,7 +234,8 @@ kern_return_t vm_map_lookup(vm_map_t *var_map, vm_offset_t vaddr, vm_prot_t faul
 			    vm_map_entry_t *out_entry, struct vm_object **object,
 			    vm_pindex_t *pindex, vm_prot_t *out_prot, boolean_t *wired);
 /* vm_map_lookup_locked: likewise under the caller's read lock, which stays held; never blocks:
- * a submap, a copy or an object to be made, a wiring: KERN_FAILURE, start again with vm_map_lookup. */
+ * a submap, a copy or an object to be made, a wiring to be waited for: KERN_FAILURE, start again with
+ * vm_map_lookup. */
 kern_return_t vm_map_lookup_locked(vm_map_t *var_map, vm_offset_t vaddr, vm_prot_t fault_type,
 				   vm_map_entry_t *out_entry, struct vm_object **object,
 				   vm_pindex_t *pindex, vm_prot_t *out_prot, boolean_t *wired);
@@ -254,8 +255,8 @@ kern_return_t vm_map_find_min(vm_map_t map, struct vm_object *object, vm_ooffset
 			      vm_offset_t *addr, vm_size_t length, vm_offset_t min_addr,
 			      vm_offset_t max_addr, int find_space, vm_prot_t prot, vm_prot_t max,
 			      int cow);
-/* vm_map_findspace: lowest free address >= start for length bytes, or vm_map_max - length + 1. Map
- * locked. */
+/* vm_map_findspace: lowest free address >= start for length bytes, or vm_map_max - length + 1.  Map
+ * write-locked. */
 vm_offset_t vm_map_findspace(vm_map_t map, vm_offset_t start, vm_size_t length);
 kern_return_t vm_map_fixed(vm_map_t map, struct vm_object *object, vm_ooffset_t offset,
 			   vm_offset_t start, vm_size_t length, vm_prot_t prot, vm_prot_t max,

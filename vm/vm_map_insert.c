@@ -307,7 +307,7 @@ vm_map_findspace_aligned(vm_map_t map, vm_offset_t start, vm_size_t length, vm_s
 /*
  * vm_map_findspace: lowest free address at or above start with room for length bytes.
  *
- * Locks:   map locked
+ * Locks:   map write-locked: the map remembers what was found
  * Returns: the address, or vm_map_max(map) - length + 1 if there is none
  * Source:  contracts 1.4, FND-01 to FND-04
  */
