@@ -156,7 +156,7 @@ make_object(struct vm_lookup *l)
 
 /* await_wiring: another thread wires the entry, so its pages are on their way: wait for that, with
  * nothing locked, and go back to the map where the lookup began.  On an error nothing is locked. */
-static kern_return_t
+static SLOWPATH kern_return_t
 await_wiring(struct vm_lookup *l, vm_map_t top)
 {
 	if (vm_map_lock_upgrade(l->map) == 0) {
@@ -170,7 +170,7 @@ await_wiring(struct vm_lookup *l, vm_map_t top)
 }
 
 /* mend: do what the entry needs before it can be judged again.  On an error nothing is locked. */
-static kern_return_t
+static SLOWPATH kern_return_t
 mend(struct vm_lookup *l, vm_map_t top)
 {
 	switch (l->need) {
