@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "kernel/base/clock.h"
+#include "kernel/base/debug.h"
 #include "model/kernel.h"
 #include "model/memory.h"
 #include "model/memory_fixture.h"
@@ -372,6 +373,96 @@ page_double_free(void **state)
 	expect_panic("is freed twice", vm_page_free_noobj(m));
 }
 
+/* A store to a free frame, at either end. */
+static void
+store_to_free(size_t word)
+{
+	struct vm_page *m = vm_page_alloc_noobj(0);
+	uint64_t *words = pmap_page_address(m);
+
+	vm_page_free_noobj(m);
+	words[word] = 1;
+	expect_panic("was written to", vm_page_alloc_noobj(0));
+}
+
+static void
+page_store_first(void **state)
+{
+	(void)state;
+	store_to_free(0);
+}
+
+static void
+page_store_last(void **state)
+{
+	(void)state;
+	store_to_free(PAGE_SIZE / sizeof(uint64_t) - 1);
+}
+
+static void
+page_store_middle(void **state)
+{
+	(void)state;
+	debug_switches.poison = true;
+	store_to_free(100);
+}
+
+/* A frame that has another life in between is no longer poisoned. */
+static void
+page_store_allowed(void **state)
+{
+	struct list allocated = LIST_INITIALIZER(allocated);
+	struct vm_page *m = vm_page_alloc_noobj(0);
+	uint64_t *words = pmap_page_address(m);
+
+	(void)state;
+	vm_page_free_noobj(m);
+	assert_ptr_equal(vm_page_alloc_noobj(0), m);
+	words[1] = 1;
+	vm_phys_return_frames(&m, 1); /* free, but nobody poisoned it */
+	for (struct vm_page *all = NULL; all != m;) {
+		all = vm_phys_alloc(0, 0);
+		assert_non_null(all);
+		list_push_back(&allocated, &all->link);
+	}
+	while (!list_empty(&allocated))
+		vm_phys_free(container_of(list_pop_front(&allocated), struct vm_page, link), 0);
+}
+
+#define SCATTERED 24
+
+static void
+scattered_frames(void **state)
+{
+	struct vm_page *m[2 * SCATTERED];
+
+	(void)state;
+	debug_switches.scattered = true;
+	for (unsigned i = 0; i < 2; i++)
+		check_u64(SCATTERED, vm_phys_take_frames(&m[i * SCATTERED], SCATTERED, 0));
+	for (unsigned i = 1; i < SCATTERED; i++) {
+		check_u64(2, m[i] - m[i - 1]); /* the last is used first */
+		check_u64(2, m[SCATTERED + i] - m[SCATTERED + i - 1]);
+	}
+	check_u64(2, m[0] - m[2 * SCATTERED - 1]);
+	vm_phys_return_frames(m, 2 * SCATTERED);
+}
+
+/* All of them, and no more, whatever the order. */
+static void
+scattered_all(void **state)
+{
+	static struct vm_page *m[ALL];
+	size_t n;
+
+	(void)state;
+	n = take_all(m, VM_ALLOC_RESERVE);
+	free_all(m, n);
+	debug_switches.scattered = true;
+	check_u64(n, take_all(m, VM_ALLOC_RESERVE));
+	free_all(m, n);
+}
+
 /* When memory is short a frame freed on one processor can be had on another. */
 static void
 short_of_memory(void **state)
@@ -501,6 +592,13 @@ main(void)
 	    {"frames: the pool is filled to its size and used for zeroed requests first", pool},
 	    {"frames: VM_ALLOC_WIRED wires, and freeing forgets it", wired},
 	    {"frames: a double free is found", page_double_free},
+	    {"frames: a store to the first word of a free one is found", page_store_first},
+	    {"frames: a store to the last word of a free one is found", page_store_last},
+	    {"frames: under debug.poison, a store to the middle of a free one is found",
+	     page_store_middle},
+	    {"frames: who has one may store to it, whichever way it goes back", page_store_allowed},
+	    {"frames: scattered, each is two below the one before", scattered_frames},
+	    {"frames: scattered, all can be used", scattered_all},
 	    {"frames: when memory is short, a freed frame can be had on any processor",
 	     short_of_memory},
 	    {"frames: three processors allocate, free and zero at once", threads},
