@@ -178,7 +178,7 @@ delete_wired(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	vm_map_lock(map);
 	while (!vm_map_reserve(map, 2)) {
 		vm_map_unlock(map);
-		vm_page_wait("kmemfree");
+		vm_page_wait_surely("kmemfree");
 		vm_map_lock(map);
 	}
 	VERIFY(vm_map_lookup_entry(map, start, &e) && end <= e->end && e->object == kernel_object,
@@ -248,7 +248,7 @@ static void
 remove_surely(vm_map_t map, vm_offset_t start, vm_offset_t end)
 {
 	while (vm_map_remove(map, start, end) != KERN_SUCCESS)
-		vm_page_wait("kmemfree");
+		vm_page_wait_surely("kmemfree");
 }
 
 vm_offset_t

@@ -239,7 +239,12 @@ kern_return_t vm_map_lookup(vm_map_t *var_map, vm_offset_t vaddr, vm_prot_t faul
 kern_return_t vm_map_lookup_locked(vm_map_t *var_map, vm_offset_t vaddr, vm_prot_t fault_type,
 				   vm_map_entry_t *out_entry, struct vm_object **object,
 				   vm_pindex_t *pindex, vm_prot_t *out_prot, boolean_t *wired);
-void vm_map_lookup_done(vm_map_t map, vm_map_entry_t entry);
+static inline void
+vm_map_lookup_done(vm_map_t map, vm_map_entry_t entry)
+{
+	(void)entry;
+	vm_map_unlock_read(map);
+}
 
 /* ---- vm_map_insert.c: insert, find, fixed ---- */
 

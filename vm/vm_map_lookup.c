@@ -252,10 +252,3 @@ vm_map_lookup_locked(vm_map_t *var_map, vm_offset_t vaddr, vm_prot_t fault_type,
 	give_results(&l, out_entry, object, pindex, out_prot, wired);
 	return KERN_SUCCESS;
 }
-
-void
-vm_map_lookup_done(vm_map_t map, vm_map_entry_t entry)
-{
-	(void)entry;
-	vm_map_unlock_read(map);
-}

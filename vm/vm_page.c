@@ -99,8 +99,10 @@ vm_page_alloc(struct vm_object *object, vm_pindex_t pindex, int req)
 		vm_page_free_noobj(m);
 		return NULL;
 	}
-	m->flags = ((req & VM_ALLOC_NOBUSY) != 0 ? 0 : VM_PAGE_BUSY) |
-		   ((req & VM_ALLOC_ZERO) != 0 ? VM_PAGE_VALID : 0);
+	if ((req & VM_ALLOC_ZERO) != 0)
+		m->flags = VM_PAGE_VALID;
+	if ((req & VM_ALLOC_NOBUSY) == 0)
+		m->flags |= VM_PAGE_BUSY;
 	return m;
 }
 

@@ -5,7 +5,8 @@
  *	vm_page_alloc_noobj(0)  ---> this processor's cache <--- CACHE_MOVE at a time ---> buddies
  *	vm_page_alloc_noobj(ZERO) -> pool of zeroed frames  <--- vm_page_zero_idle() <---- buddies
  *
- * Each falls back on the other when it is empty.  A frame in a cache or in the pool is free: it
+ * Page tables that come back are zero already and go to the pool.  Each falls back on the other when
+ * it is empty.  A frame in a cache or in the pool is free: it
  * counts as such and its vm_page says so.
  *
  * While memory is short, freed frames bypass the caches, so that whoever waits for one finds it, on
@@ -13,6 +14,7 @@
  */
 #include <machine/cpu.h>
 #include "kernel/base/clock.h"
+#include "kernel/base/compiler.h"
 #include "kernel/base/debug.h"
 #include "kernel/base/lockorder.h"
 #include "kernel/base/panic.h"
@@ -59,7 +61,7 @@ memory_is_short(void)
 }
 
 /* cache_refill: a few frames from the buddies; of the reserve only the one that is asked for. */
-static void
+static SLOWPATH void
 cache_refill(struct frame_cache *c, int req)
 {
 	c->count = vm_phys_take_frames(c->frame, CACHE_MOVE, req & ~VM_ALLOC_RESERVE);
@@ -111,13 +113,11 @@ cache_put(struct vm_page *m)
 }
 
 /* pool_take: a zeroed frame, or NULL. */
-static struct vm_page *
+static __attribute__((noinline)) struct vm_page *
 pool_take(void)
 {
 	struct vm_page *m = NULL;
 
-	if (__atomic_load_n(&pool.count, __ATOMIC_RELAXED) == 0)
-		return NULL;
 	spinlock_lock(&pool.lock);
 	if (pool.count != 0)
 		m = pool.frame[--pool.count];
@@ -127,10 +127,16 @@ pool_take(void)
 	return m;
 }
 
-static struct vm_page *
+static bool
+pool_has_some(void)
+{
+	return __atomic_load_n(&pool.count, __ATOMIC_RELAXED) != 0;
+}
+
+static inline struct vm_page *
 alloc_zeroed(int req)
 {
-	struct vm_page *m = pool_take();
+	struct vm_page *m = pool_has_some() ? pool_take() : NULL;
 
 	if (m != NULL)
 		return m;
@@ -140,7 +146,7 @@ alloc_zeroed(int req)
 	return m;
 }
 
-static struct vm_page *
+static inline struct vm_page *
 alloc_any(int req)
 {
 	struct vm_page *m = cache_take(req);
@@ -161,8 +167,9 @@ vm_page_alloc_noobj(int req)
 	return m;
 }
 
-void
-vm_page_free_noobj(struct vm_page *m)
+/* end_use: m, which is free from now on, is used no more. */
+static inline void
+end_use(struct vm_page *m)
 {
 	ASSERT(m->state == VM_PAGE_STATE_USED, "frame %#zx is freed twice (state %u)",
 	       (size_t)vm_page_to_phys(m), m->state);
@@ -171,6 +178,12 @@ vm_page_free_noobj(struct vm_page *m)
 	ASSERT((m->flags & VM_PAGE_FIXED) == 0, "frame %#zx belongs to the boot",
 	       (size_t)vm_page_to_phys(m));
 	m->state = VM_PAGE_STATE_FREE;
+}
+
+void
+vm_page_free_noobj(struct vm_page *m)
+{
+	end_use(m);
 	vm_page_poison(m);
 	cache_put(m);
 }
@@ -180,6 +193,28 @@ static bool
 pool_room(void)
 {
 	return pool.count + pool.being_zeroed < POOL_LIMIT;
+}
+
+void
+vm_page_free_zeroed(struct vm_page *m)
+{
+	bool room = false;
+
+	vm_page_check_zero(m);
+	if (memory_is_short()) {
+		vm_page_free_noobj(m);
+		return;
+	}
+	end_use(m);
+	spinlock_lock(&pool.lock);
+	room = pool_room();
+	if (room)
+		pool.frame[pool.count++] = m;
+	spinlock_unlock(&pool.lock);
+	if (!room) {
+		vm_page_poison(m);
+		cache_put(m);
+	}
 }
 
 /* pool_begin: a frame to be zeroed, with a place kept for it; NULL if the pool needs none.
@@ -234,8 +269,9 @@ vm_page_wake_waiters(void)
 		sleepq_wake_all(&waiters);
 }
 
-kern_return_t
-vm_page_wait(const char *why)
+/* wait_for_frames: until frames were freed, or a short time. */
+static enum sleepq_result
+wait_for_frames(const char *why, int sleep_flags)
 {
 	enum sleepq_result result = SLEEPQ_WOKEN;
 
@@ -245,9 +281,21 @@ vm_page_wait(const char *why)
 	if (vm_phys_free_frames() >= ENOUGH_FRAMES)
 		sleepq_cancel();
 	else
-		result = sleepq_wait(clock_now() + WAIT_NS, SLEEPQ_KILLABLE);
+		result = sleepq_wait(clock_now() + WAIT_NS, sleep_flags);
 	__atomic_sub_fetch(&waiters, 1, __ATOMIC_SEQ_CST);
-	return result == SLEEPQ_KILLED ? KERN_ABORTED : KERN_SUCCESS;
+	return result;
+}
+
+kern_return_t
+vm_page_wait(const char *why)
+{
+	return wait_for_frames(why, SLEEPQ_KILLABLE) == SLEEPQ_KILLED ? KERN_ABORTED : KERN_SUCCESS;
+}
+
+void
+vm_page_wait_surely(const char *why)
+{
+	(void)wait_for_frames(why, 0);
 }
 
 void

@@ -145,6 +145,6 @@ tlb_batch_finish(struct tlb_batch *b)
 	if (b->start < b->end)
 		pmap_invalidate_range(b->pmap, b->start, b->end);
 	while ((l = list_pop_front(&b->tables)) != NULL)
-		vm_page_free_noobj(container_of(l, struct vm_page, link));
+		vm_page_free_zeroed(container_of(l, struct vm_page, link));
 	tlb_batch_init(b, b->pmap);
 }
