@@ -11,6 +11,7 @@ import threads
 import words
 
 LIST_SHOWN = 20
+ADDRESSES = ("vm_offset_t", "vm_paddr_t", "vm_ooffset_t", "uintptr_t")
 GENERAL = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11", "r12", "r13",
            "r14", "r15")  # fmt: skip
 SYSCALL = words.constants("arch/x86_64/include/machine/trapframe.h")["TRAP_SYSCALL"]
@@ -92,6 +93,24 @@ class List:
         return "array"
 
 
+class Address:
+    """A number that is an address, though its type is none of a pointer."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def to_string(self):
+        """In hexadecimal."""
+        return f"{int(self.value):#x}"
+
+
+def address_printer(value):
+    """For gdb.pretty_printers, which the collection cannot do: it looks behind typedefs."""
+    if value.type.unqualified().name in ADDRESSES and not value.is_optimized_out:
+        return Address(value)
+    return None
+
+
 class Entry(OneLine):
     describe = staticmethod(maps.describe_entry)
 
@@ -124,3 +143,4 @@ for _name, _printer in (
 ):
     COLLECTION.add_printer(_name, f"^{_name}$", _printer)
 gdb.printing.register_pretty_printer(None, COLLECTION, replace=True)
+gdb.pretty_printers.append(address_printer)
