@@ -28,7 +28,8 @@ def from_panic_to_store():
     tap.contains(said["reverse-finish"], "fault_overrun", "and back to its caller")
     tap.contains(said["print ledger.total"], "= 120", "where the variable is still right")
     tap.contains(said["threads"], "start", "the commands of tools/gdb work in a recording")
-    tap.contains(said["continue"], "Temporary breakpoint 3, panic_assert", "forwards again, into the same panic")
+    again = "Temporary breakpoint 3, panic_assert"
+    tap.contains(said["continue"], again, "forwards again, into the same panic")
 
 
 def user_variable():
@@ -44,7 +45,7 @@ def user_variable():
     tap.ok("Traceback" not in said.all, "no traceback of Python", said.all)
 
 
-if not debugger.is_here("gdb", "qemu-img"):
+if not debugger.is_here(debugger.GDB, "qemu-img"):
     tap.skip("going backwards", "gdb or qemu-img is not installed")
 elif not machine.is_debug_build():
     tap.skip("going backwards", "a release kernel has no faults on purpose")

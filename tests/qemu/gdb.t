@@ -198,7 +198,7 @@ def triple_fault():
     matches(said, "backtrace", "fault_triple", "at the instruction, with a backtrace")
 
 
-if not debugger.is_here("gdb"):
+if not debugger.is_here(debugger.GDB):
     tap.skip("the debugger", "gdb is not installed")
 elif not machine.is_debug_build():
     tap.skip("the debugger", "the functions named here are inlined in a release kernel")

@@ -13,6 +13,7 @@ import subprocess
 import machine
 
 DEBUG = os.path.join(machine.ROOT, "tools/debug")
+GDB = os.environ.get("GDB", "gdb")
 MARK = "@@ "
 GRACE = 30  # seconds; GDB and QEMU have their own limits within
 
