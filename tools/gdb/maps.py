@@ -14,6 +14,7 @@ STACK_GAP = words.constants(HEADER)["VM_ENTRY_STACK_GAP"]
 GUARD = words.constants(HEADER)["VM_ENTRY_GUARD"]
 MAP_FLAGS = ("system", "is-sub-map", "wirefuture", "wxorx", "busy-wakeup")
 ENTRY_MAX = 1_000_000  # a longer list is a damaged one
+DEPTH_MAX = 64  # of a tree
 
 
 def entries(vm_map):
@@ -164,13 +165,22 @@ class VmMap(gdb.Command):
 
 
 def lookup(vm_map, address):
-    """(map, entry) that holds an address, submaps followed; entry is None in a hole."""
-    for entry in entries(vm_map):
-        if int(entry["start"]) <= address < int(entry["end"]):
-            if is_sub_map(entry):
-                return lookup(entry["sub_map"].dereference(), address)
+    """(map, entry) that holds an address, submaps followed; entry is None in a hole.  By the tree:
+    a map may have very many entries."""
+    pointer = vm_map["root"]
+    for _ in range(DEPTH_MAX):
+        if not kernel.integer(pointer):
+            return vm_map, None
+        entry = pointer.dereference()
+        if address < int(entry["start"]):
+            pointer = entry["child"][0]
+        elif address >= int(entry["end"]):
+            pointer = entry["child"][1]
+        elif is_sub_map(entry):
+            return lookup(entry["sub_map"].dereference(), address)
+        else:
             return vm_map, entry
-    return vm_map, None
+    raise gdb.GdbError(f"the tree of the map at {int(vm_map.address):#x} has no end: it is damaged")
 
 
 def outside_maps(address):
