@@ -3,7 +3,7 @@
  * Faults on purpose: what a kernel must never do, to see what it says of it.
  *
  * debug.fault=NAME on the command line of a debug kernel does it on the first kernel thread, just
- * before the first process would start.  tests/qemu/failures.t provokes each and reads the report.
+ * before the first process would start; bin/crash NAME in a system call.  tests/qemu/failures.t provokes each and reads the report.
  */
 #include "kernel/debug.h"
 
@@ -213,11 +213,19 @@ fault_loop(void)
 		cpu_pause();
 }
 
+/* The top of a main stack: mapped, if a process asked for this, but not for the kernel. */
+static void
+fault_user(void)
+{
+	store(VM_MAX_USER_ADDRESS - sizeof(uint64_t));
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
 } faults[] = {
     {"null", fault_null},
+    {"user", fault_user},	    /* a store to a program's memory, not by copyout */
     {"wild", fault_wild},	    /* a store to where kernel_map has nothing */
     {"text", fault_text},	    /* a store to the kernel's text */
     {"exec", fault_exec},	    /* a call of data */
@@ -238,19 +246,25 @@ static const struct {
 
 #define FAULTS (sizeof(faults) / sizeof(faults[0]))
 
+bool
+debug_fault_named(const char *name)
+{
+	for (size_t i = 0; i < FAULTS; i++) {
+		if (strcmp(name, faults[i].name) == 0) {
+			faults[i].run();
+			panic("fault %s: nothing happened", name);
+		}
+	}
+	return false;
+}
+
 void
 debug_fault(void)
 {
 	char name[BOOT_OPTION_MAX];
 
-	if (boot_option("debug.fault", name, sizeof(name)) == NULL)
+	if (boot_option("debug.fault", name, sizeof(name)) == NULL || debug_fault_named(name))
 		return;
-	for (size_t i = 0; i < FAULTS; i++) {
-		if (strcmp(name, faults[i].name) == 0) {
-			faults[i].run();
-			panic("debug.fault=%s: nothing happened", name);
-		}
-	}
 	kprintf("debug.fault=%s is unknown; there are", name);
 	for (size_t i = 0; i < FAULTS; i++)
 		kprintf(" %s", faults[i].name);

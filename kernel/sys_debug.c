@@ -10,6 +10,7 @@
 #include <pagoda/abi.h>
 #include <pagoda/errno.h>
 #include "kernel/base/string.h"
+#include "kernel/debug.h"
 #include "kernel/proc.h"
 #include "kernel/syscall.h"
 #include "kernel/target.h"
@@ -18,6 +19,8 @@
 #include "vm/vm_phys.h"
 #include "vm/vm_zone.h"
 #include "vm/vmspace.h"
+
+#define FAULT_NAME_MAX 32
 
 static int64_t
 fail_allocs(uint64_t skip, uint64_t fail)
@@ -111,6 +114,20 @@ audit(void)
 	return 0;
 }
 
+static int64_t
+fault(const char *uname)
+{
+	char name[FAULT_NAME_MAX];
+	size_t length;
+
+	if (!curproc()->root)
+		return -EPERM;
+	if (copyinstr(uname, name, sizeof(name), &length) != COPYINSTR_OK)
+		return -EFAULT;
+	debug_fault_named(name);
+	return -ENOENT;
+}
+
 int64_t
 sys_debug(const struct trapframe *tf)
 {
@@ -121,6 +138,8 @@ sys_debug(const struct trapframe *tf)
 		return count(ARG1(tf), (void *)ARG2(tf));
 	case DEBUG_AUDIT:
 		return audit();
+	case DEBUG_FAULT:
+		return fault((const char *)ARG1(tf));
 	default:
 		return -EINVAL;
 	}

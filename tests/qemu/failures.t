@@ -46,9 +46,9 @@ def trace(*functions):
     return r"(?s:.*?)".join(rf"^  #\d+ +0x[0-9a-f]+ {f}\+0x[0-9a-f]+$" for f in functions)
 
 
-def fault(function):
+def fault(function, caller="start"):
     """A backtrace from the report through the trap to the function at fault and its callers."""
-    return trace("trap_dispatch") + r"\n  --- .* at kernel rip .*\n" + trace(function, "start")
+    return trace("trap_dispatch") + r"\n  --- .* at kernel rip .*\n" + trace(function, caller)
 
 
 # debug.fault=NAME: how the run ends, and what the log says of it, in this order.
@@ -121,6 +121,16 @@ def panics(pool):
         check(f"a kernel's fault: {name}: it says why", result.serial, KERNEL[name])
 
 
+def in_a_call():
+    """A fault inside a system call: the report names the process's regions and the call."""
+    result = machine.boot(cmdline="run=bin/crash -- user")
+    tap.equal(result.kind, "panic", "a kernel's fault in a call: it panics", result.report())
+    check("a kernel's fault in a call: the regions and the call are named", result.serial,
+          ("kernel write, protection", "is in user space", HERE + " stack$", "level 1 .*u",
+           "^panic: a wild access of the kernel", fault("fault_user", "sys_debug"),
+           r"\n  --- system call 0x103d\(0x3, .*\) at user rip"))  # fmt: skip
+
+
 def triple_fault(result):
     tap.equal(result.kind, "triple-fault", "a triple fault is seen as one", result.report())
     said = "\n".join(result.diagnosis)
@@ -150,6 +160,7 @@ def kernel():
         loop = pool.submit(boot, "loop", LOOP_SECONDS)
         idle = pool.submit(machine.boot, cmdline="run=bin/sh", timeout=LOOP_SECONDS)
         panics(pool)
+        in_a_call()
         triple_fault(boot("triple")[1])
         endless_loop(loop.result()[1])
         waiting(idle.result())

@@ -216,13 +216,19 @@ fail_each(const struct operation *op, unsigned fail)
 }
 
 static void
-every_allocation_fails(const struct operation *op)
+make_area(void)
 {
 	area = ADDR(map_pages(PAGES * PAGE_SIZE, PROT_RW));
 	REQUIRE(area != 0);
 	for (uint64_t i = 0; i < PAGES; i++) {
 		fill_page(area + i * PAGE_SIZE, i);
 	}
+}
+
+static void
+every_allocation_fails(const struct operation *op)
+{
+	make_area();
 	fail_each(op, 1);
 	fail_each(op, MANY);
 }
@@ -550,6 +556,89 @@ act_ask(void)
 	return error < 0 ? error : limit_get(HANDLE_SELF, LIMIT_STACK, &limit);
 }
 
+/* ---- What must not fail ---- */
+
+static struct proc_status
+end_without_memory(void (*fn)(void *))
+{
+	struct proc_status status = {0};
+
+	for (int i = 0; i < WARM_UP; i++) {
+		status = tap_run(fn, NULL);
+		counts_are_usual();
+		take_counts(&usual);
+	}
+	status = tap_run(fn, NULL);
+	expect_usual(0);
+	return status;
+}
+
+static void
+exit_without_memory(void *arg)
+{
+	(void)arg;
+	set_up_kinds();
+	set_up_object_and_other();
+	act_touch();
+	debug_call(DEBUG_FAIL_ALLOCS, 0, MANY);
+	proc_exit(0);
+}
+
+static void
+die_without_memory(void *arg)
+{
+	(void)arg;
+	set_up_kinds();
+	set_up_object_and_other();
+	debug_call(DEBUG_FAIL_ALLOCS, 0, MANY);
+	touch(0);
+}
+
+static void
+kill_without_memory(void *arg)
+{
+	struct proc_status status;
+
+	(void)arg;
+	set_up_kinds();
+	set_up_other();
+	debug_call(DEBUG_FAIL_ALLOCS, 0, MANY);
+	EXPECT_EQ(proc_kill(other, 1), 0);
+	EXPECT_EQ(wait_for(other, &status), 0);
+	EXPECT_EQ(debug_call(DEBUG_FAIL_ALLOCS, 0, 0), 0);
+	EXPECT_EQ(status.how, PROC_KILLED);
+}
+
+static void
+test_exit(void)
+{
+	make_area();
+	struct proc_status status = end_without_memory(exit_without_memory);
+
+	EXPECT_EQ(status.how, PROC_EXITED);
+	EXPECT_EQ(status.value, 0);
+}
+
+static void
+test_die(void)
+{
+	make_area();
+	struct proc_status status = end_without_memory(die_without_memory);
+
+	EXPECT_EQ(status.how, PROC_FAULTED);
+	EXPECT_EQ(status.value, FAULT_MAPERR);
+}
+
+static void
+test_kill(void)
+{
+	make_area();
+	struct proc_status status = end_without_memory(kill_without_memory);
+
+	EXPECT_EQ(status.how, PROC_EXITED);
+	EXPECT_EQ(status.value, 0);
+}
+
 #define TEST(name, ...)                                           \
 	static void test_##name(void)                             \
 	{                                                         \
@@ -611,6 +700,9 @@ static const struct tap_test tests[] = {
     {"every allocation of a write to another process fails", test_write_other},
     {"every allocation of giving handles fails", test_handles},
     {"every allocation of questions fails", test_ask},
+    {"a process ends without memory", test_exit},
+    {"a process dies of a fault without memory", test_die},
+    {"a process is killed without memory", test_kill},
 };
 
 int

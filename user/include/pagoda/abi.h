@@ -232,6 +232,7 @@ struct handle_info {
 #define DEBUG_FAIL_ALLOCS 0
 #define DEBUG_COUNT	  1 /* (index, struct debug_count *): something that is in use; ENOENT */
 #define DEBUG_AUDIT	  2 /* (): check free memory, the caller's map and page tables; may panic */
+#define DEBUG_FAULT	  3 /* (name): do what a kernel must not do; needs the root right */
 
 struct debug_count {
 	char name[24];
