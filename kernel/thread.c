@@ -31,7 +31,7 @@
 static struct spinlock thread_lock = SPINLOCK_INITIALIZER("threads", LOCK_RANK_PROC_LIST);
 static struct vm_zone thread_zone;
 static uint64_t last_id = SCHED_FIRST_FREE_ID - 1; /* (a) */
-static uint64_t count;	 /* (a) user threads */
+static uint64_t count;				   /* (a) user threads */
 
 static uint64_t thread_object_id(const struct kobject *o);
 static void thread_object_destroy(struct kobject *o);
