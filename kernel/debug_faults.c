@@ -133,11 +133,12 @@ fault_sleep(void)
 static void
 fault_freed(void)
 {
+	static void *volatile kept;
 	uint64_t *p = kmalloc(FREED_SIZE, 0);
 
 	kfree(p, FREED_SIZE);
 	p[1] = 1;
-	kmalloc(FREED_SIZE, 0);
+	kept = kmalloc(FREED_SIZE, 0);
 }
 
 /* In the middle, where only debug.poison looks. */

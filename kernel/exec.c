@@ -156,30 +156,82 @@ push_args(struct proc *p, struct vmspace *vm, const struct elf_image *image, str
 
 /* ---- The whole ---- */
 
-/* claim: make sure that nobody else fills p.  0, EBUSY or ESRCH; *vm gets a reference. */
+/* set_loading: p is being filled, or no longer.  0, or EBUSY: it has or had threads, or somebody else
+ * fills it. */
 static int
-claim(struct proc *p, struct vmspace **vm)
+set_loading(struct proc *p, bool loading)
 {
 	int error = 0;
+
+	proc_lock(p);
+	if (loading && (p->loading || p->state != PROC_EMBRYO))
+		error = EBUSY;
+	else
+		p->loading = loading;
+	proc_unlock(p);
+	return error;
+}
+
+/* is_used: is anything mapped in vm? */
+static bool
+is_used(struct vmspace *vm)
+{
+	bool used;
+
+	vm_map_lock_read(&vm->vm_map);
+	used = vm->vm_map.nentries != 0;
+	vm_map_unlock_read(&vm->vm_map);
+	return used;
+}
+
+/* fresh_space: p's space is used (a fork's copy, or an earlier load): exchange it for an empty one. */
+static int
+fresh_space(struct proc *p)
+{
+	struct vmspace *old;
+	kern_return_t kr = vmspace_exec(p, vm_min_user_map, VM_MAX_USER_ADDRESS, &old);
+
+	if (kr == KERN_SUCCESS)
+		vmspace_free(old);
+	return kr == KERN_SUCCESS ? 0 : kr == KERN_FAILURE ? ESRCH : ENOMEM;
+}
+
+/* empty_space: p's space, empty and with a reference.  0, ESRCH or ENOMEM. */
+static int
+empty_space(struct proc *p, struct vmspace **vm)
+{
+	int error;
 
 	*vm = proc_get_space(p);
 	if (*vm == NULL)
 		return ESRCH;
-	proc_lock(p);
-	if (p->loading || p->state != PROC_EMBRYO)
-		error = EBUSY;
-	vm_map_lock(&(*vm)->vm_map);
-	if ((*vm)->vm_map.nentries != 0)
-		error = EBUSY;
-	if (error == 0) {
-		p->loading = true;
-		(*vm)->vm_map.flags |= VM_MAP_WXORX;
-	}
-	vm_map_unlock(&(*vm)->vm_map);
-	proc_unlock(p);
+	if (!is_used(*vm))
+		return 0;
+	vmspace_free(*vm);
+	error = fresh_space(p);
 	if (error != 0)
-		vmspace_free(*vm);
-	return error;
+		return error;
+	*vm = proc_get_space(p);
+	return *vm == NULL ? ESRCH : 0;
+}
+
+/* claim: p is ours to fill, in an empty space.  0, EBUSY, ESRCH or ENOMEM; *vm gets a reference. */
+static int
+claim(struct proc *p, struct vmspace **vm)
+{
+	int error = set_loading(p, true);
+
+	if (error != 0)
+		return error;
+	error = empty_space(p, vm);
+	if (error != 0) {
+		set_loading(p, false);
+		return error;
+	}
+	vm_map_lock(&(*vm)->vm_map);
+	(*vm)->vm_map.flags |= VM_MAP_WXORX;
+	vm_map_unlock(&(*vm)->vm_map);
+	return 0;
 }
 
 /* release: loading is over; after a failure nothing of it stays. */
@@ -195,9 +247,7 @@ release(struct proc *p, struct vmspace *vm, int error)
 		vm->vm_maxsaddr = vm->vm_stacktop = 0;
 		vm_map_unlock(map);
 	}
-	proc_lock(p);
-	p->loading = false;
-	proc_unlock(p);
+	set_loading(p, false);
 	vmspace_free(vm);
 }
 

@@ -83,6 +83,13 @@ proc_vmspace(struct proc *p)
 	return p->vmspace;
 }
 
+void
+proc_set_vmspace(struct proc *p, struct vmspace *vm)
+{
+	ASSERT(mutex_owned(&p->lock) && p->live == 0, "process %lu has %u threads", p->id, p->live);
+	p->vmspace = vm;
+}
+
 /* ---- Life ---- */
 
 static uint64_t

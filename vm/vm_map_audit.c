@@ -2,7 +2,8 @@
 /*
  * The auditor: checks the invariants of vm_map.h (I1 to I11) over a whole map and panics with the
  * entry that breaks one.  Debug builds run it when a map lock is released: always up to
- * AUDIT_ALWAYS entries and AUDIT_ALWAYS_PAGES mapped pages, every AUDIT_EVERY-th time above that.
+ * AUDIT_ALWAYS entries and AUDIT_ALWAYS_PAGES mapped pages; above that every AUDIT_EVERY-th time,
+ * and around the last change otherwise.
  *
  * It trusts nothing: gaps, heights and sums are counted again from the list.
  */
@@ -173,6 +174,21 @@ vm_map_audit(vm_map_t map)
 	audit_mappings(map);
 }
 
+/* audit_around: the place of the last change: the entry, its neighbours, and the way to the root. */
+static void
+audit_around(vm_map_t map, const struct vm_map_entry *hint)
+{
+	const struct vm_map_entry *around[] = {hint->prev, hint, hint->next};
+
+	for (unsigned i = 0; i < 3; i++)
+		if (around[i] != &map->header)
+			audit_entry(map, around[i]);
+	if (hint == &map->header)
+		return;
+	for (const struct vm_map_entry *e = hint; e != NULL; e = e->parent)
+		audit_node(map, e);
+}
+
 void
 vm_map_audit_unlock(vm_map_t map)
 {
@@ -182,6 +198,8 @@ vm_map_audit_unlock(vm_map_t map)
 
 	if (small || ++map->audits % AUDIT_EVERY == 0)
 		vm_map_audit(map);
+	else
+		audit_around(map, map->hint);
 }
 
 #else

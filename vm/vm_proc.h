@@ -31,5 +31,7 @@ bool proc_lock_owned(struct proc *p);
 uint64_t proc_limit(struct proc *p, enum vm_limit which);
 /* proc_vmspace: p's address space, NULL once p has ended; constant while p is locked. */
 struct vmspace *proc_vmspace(struct proc *p);
+/* proc_set_vmspace: p shows vm from now on; p locked, and without threads that run in the old one. */
+void proc_set_vmspace(struct proc *p, struct vmspace *vm);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Address spaces: allocated, copied by fork, freed.
+ * Address spaces: allocated, exchanged by exec, copied by fork, freed.
  *
  * Fork walks the entries of the parent and does for each what its inheritance says:
  *
@@ -20,6 +20,7 @@
 #include "vm/vm_charge.h"
 #include "vm/vm_map_impl.h"
 #include "vm/vm_object.h"
+#include "vm/vm_proc.h"
 #include "vm/vm_wire.h"
 #include "vm/vm_zone.h"
 #include "vm/vmspace.h"
@@ -77,6 +78,36 @@ vmspace_free(struct vmspace *vm)
 	vm_map_fini(map);
 	pmap_destroy(map->pmap);
 	vm_zone_free(&vmspace_zone, vm);
+}
+
+/* set_owner: whose limits apply in vm; NULL: nobody's any more. */
+static void
+set_owner(struct vmspace *vm, struct proc *p)
+{
+	vm_map_lock(&vm->vm_map);
+	vm->vm_map.owner = p;
+	vm_map_unlock(&vm->vm_map);
+}
+
+kern_return_t
+vmspace_exec(struct proc *p, vm_offset_t min, vm_offset_t max, struct vmspace **old)
+{
+	struct vmspace *vm = vmspace_alloc(min, max);
+
+	if (vm == NULL)
+		return KERN_RESOURCE_SHORTAGE;
+	proc_lock(p);
+	*old = proc_vmspace(p);
+	if (*old == NULL) {
+		proc_unlock(p);
+		vmspace_free(vm);
+		return KERN_FAILURE;
+	}
+	set_owner(*old, NULL);
+	set_owner(vm, p);
+	proc_set_vmspace(p, vm);
+	proc_unlock(p);
+	return KERN_SUCCESS;
 }
 
 /* ---- fork ---- */

@@ -25,4 +25,12 @@ struct vmspace *vmspace_fork(struct vmspace *vm1);
 bool vmspace_acquire(struct vmspace *vm);
 void vmspace_free(struct vmspace *vm);
 
+/*
+ * vmspace_exec: give p, which has no thread running in its space, a new and empty one with these
+ * bounds.  *old gets the former one with p's reference on it: vmspace_free() it.
+ * KERN_RESOURCE_SHORTAGE: no memory; KERN_FAILURE: p has ended.  Nothing has changed then.
+ * No lock held; takes p's and the maps', one after the other; sleeps.  Contracts 1.10.
+ */
+kern_return_t vmspace_exec(struct proc *p, vm_offset_t min, vm_offset_t max, struct vmspace **old);
+
 #endif

@@ -343,16 +343,21 @@ unreadable(void)
 	handle_close((handle_t)proc);
 }
 
+/* loaded_again: the second load takes away what the first one mapped; a process with a thread is not
+ * loaded at all. */
 static void
-loaded_once(void)
+loaded_again(void)
 {
 	struct proc_entry entry;
-	int64_t proc = proc_create("once", 0);
+	int64_t proc = proc_create("again", 0);
 
 	make_image();
 	REQUIRE(proc > 0);
 	REQUIRE_EQ(load((handle_t)proc, &image, sizeof image, &entry), 0);
-	EXPECT_EQ(load((handle_t)proc, &image, sizeof image, &entry), -EBUSY);
+	REQUIRE(vm_map((handle_t)proc, 0x70000000, PAGE_SIZE,
+		       VM_MAP_ARGS(PROT_READ, PROT_READ, VM_MAP_FLAG_FIXED), 0, 0) == 0x70000000);
+	EXPECT_EQ(load((handle_t)proc, &image, sizeof image, &entry), 0);
+	EXPECT(vm_read((handle_t)proc, 0x70000000, &entry, 1) < 0);
 	EXPECT_EQ(load(HANDLE_SELF, &image, sizeof image, &entry), -EBUSY);
 	run_loaded((handle_t)proc, &entry);
 }
@@ -385,7 +390,8 @@ static const struct tap_test tests[] = {
     {"a position-independent image that would leave user space is refused", pie_out_of_space},
     {"an image of random bytes is loaded or refused, and nothing is lost", random_bytes},
     {"an image that cannot be read is refused", unreadable},
-    {"a process is loaded once", loaded_once},
+    {"a load takes away what was there before; a process with a thread is not loaded",
+     loaded_again},
     {"all programs of the archive can be loaded", archive_programs},
 };
 

@@ -53,6 +53,12 @@ proc_vmspace(struct proc *p)
 	return p->vmspace;
 }
 
+void
+proc_set_vmspace(struct proc *p, struct vmspace *vm)
+{
+	p->vmspace = vm;
+}
+
 struct proc *
 model_proc_adopt(struct vmspace *vm)
 {

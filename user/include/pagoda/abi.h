@@ -42,8 +42,9 @@
 /* (proc, const handle_t *give, count) -> handle of a copy without threads; the given handles of the
  * caller are installed in it at the same numbers. */
 #define SYS_proc_fork	0x1011
-/* (proc, image, length, const struct proc_args *, struct proc_entry *): load an ELF image into an
- * empty process: segments, main stack, arguments.  Threads are up to the caller. */
+/* (proc, image, length, const struct proc_args *, struct proc_entry *): load an ELF image into a
+ * process that never had a thread: segments, main stack, arguments; what its space held before goes.
+ * Threads are up to the caller. */
 #define SYS_proc_load	0x1012
 #define SYS_proc_exit	0x1013 /* (status): end the calling process */
 #define SYS_proc_kill	0x1014 /* (proc, status) */
