@@ -133,12 +133,11 @@ fault_sleep(void)
 static void
 fault_freed(void)
 {
-	static void *volatile kept;
 	uint64_t *p = kmalloc(FREED_SIZE, 0);
 
 	kfree(p, FREED_SIZE);
 	p[1] = 1;
-	kept = kmalloc(FREED_SIZE, 0);
+	kfree(kmalloc(FREED_SIZE, 0), FREED_SIZE); /* finds the store when it allocates */
 }
 
 /* In the middle, where only debug.poison looks. */
