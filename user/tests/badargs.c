@@ -514,6 +514,17 @@ bad_load(void)
 	EXPECT(clean_error(proc_load(object, (void *)buffer, PAGE_SIZE, NULL, &entry)));
 }
 
+/* Judged before it waits: there is no input here, so a call that went on would never end. */
+static void
+bad_console_read(void)
+{
+	EXPECT_EQ(console_read((void *)0xffff800000000000ul, 1), -EFAULT);
+	EXPECT_EQ(console_read((void *)0x00007ffffffff000ul, 1), -EFAULT);
+	EXPECT_EQ(console_read((void *)-8ul, 16), -EFAULT);
+	EXPECT_EQ(console_read((void *)buffer, -1ul), -EFAULT);
+	EXPECT_EQ(console_read(NULL, 0), 0);
+}
+
 static const struct tap_test tests[] = {
     {"every call refuses handles that are closed, foreign or no numbers", bad_handles},
     {"every call refuses a handle without rights", no_rights},
@@ -527,6 +538,7 @@ static const struct tap_test tests[] = {
     {"without the root right the machine goes on", only_root},
     {"limits are kept in order and only shrink", bad_limits},
     {"proc_load refuses bad images, arguments and processes", bad_load},
+    {"console_read refuses what is not user space before it waits", bad_console_read},
 };
 
 TAP_MAIN(tests)
