@@ -53,6 +53,7 @@ TAR          ?= tar
 CLANG_FORMAT ?= clang-format
 CLANG_TIDY   ?= clang-tidy
 PYTHON       ?= python3
+PROVE        ?= prove
 JOBS         ?= $(shell nproc 2>/dev/null || echo 2)
 
 # Asked once, and only when a recipe needs it: `make run` must work before there is a compiler.
@@ -253,15 +254,19 @@ doctor:
 		exit 1; }
 	@tools/doctor
 
-.PHONY: test test-host test-qemu
+.PHONY: test test-host test-qemu test-behaviours
 test: setup
-	@tools/test-all $(SUBMAKE) -- test-host test-qemu
+	@tools/test-all $(SUBMAKE) -- test-host test-qemu test-behaviours
 
 test-host:
 	@$(SUBMAKE) -C tests/host O=$(abspath build)/host test
 
 test-qemu: all iso
 	@PAGODA_BUILD_DIR=$(O) PAGODA_SMP=$(SMP) JOBS=$(JOBS) tools/test-qemu '$(T)'
+
+# What the others left in build/tap, against the table of behaviours.
+test-behaviours:
+	@$(PROVE) --failures --comments --exec '' tools/check-behaviours :: build/tap
 
 # --- Measuring -------------------------------------------------------------------------------
 
