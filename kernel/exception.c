@@ -75,8 +75,7 @@ user_fault(struct trapframe *tf, uintptr_t addr)
 	kern_return_t kr = KERN_INVALID_ADDRESS;
 
 	if (addr < VM_MAX_USER_ADDRESS)
-		kr = vm_fault(&curthread()->proc->vmspace->vm_map, trunc_page(addr), access,
-			      VM_FAULT_NORMAL);
+		kr = vm_fault(&curthread()->proc->vmspace->vm_map, addr, access, VM_FAULT_NORMAL);
 	if (kr != KERN_SUCCESS)
 		user_fault_failed(tf, addr, access, kr);
 }
@@ -112,7 +111,7 @@ kernel_fault(struct trapframe *tf, uintptr_t addr)
 	if (map == NULL || (map != kernel_map && !may_fail))
 		kernel_bug(tf, addr, "a wild access of the kernel");
 	if (!curthread()->nofaulting && cpu_irqs_on() &&
-	    vm_fault(map, trunc_page(addr), access_of(tf->error), VM_FAULT_NORMAL) == KERN_SUCCESS)
+	    vm_fault(map, addr, access_of(tf->error), VM_FAULT_NORMAL) == KERN_SUCCESS)
 		return;
 	if (!may_fail)
 		kernel_bug(tf, addr, "an access of the kernel that could not be served");

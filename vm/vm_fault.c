@@ -35,7 +35,8 @@ struct fault {
 	struct vm_lookup l;    /* the address, the access; the entry, its top object, the rights */
 	vm_map_t top_map;      /* the map asked about; l.map is the one that holds the entry */
 	int flags;	       /* VM_FAULT_* */
-	bool released;	       /* the resolution had to let go of every lock */
+	bool grown;	       /* a stack grew for it */
+	uint8_t waits;	       /* for memory, so far */
 	struct vm_page **hold; /* where to return a held page, or NULL */
 };
 
@@ -71,7 +72,12 @@ fault_enter(struct fault *f, struct vm_page *m, vm_prot_t prot)
 	return KERN_SUCCESS;
 }
 
-/* ---- the four cases; the top object is write-locked and unlocked by fault_resolve ---- */
+/*
+ * ---- the four cases ----
+ *
+ * The top object is write-locked, and fault_resolve unlocks it; but with KERN_RESTART and KERN_ABORTED
+ * everything was let go of.
+ */
 
 /* fault_zero_fill: case 2.  The object stays locked until the page is mapped, so nobody can find it
  * unfinished and it need not be busy. */
@@ -140,12 +146,12 @@ fault_find_below(struct fault *f, bool *zeroes)
 }
 
 /*
- * fault_page_busy: m, found by this fault, is being filled.  Lets go of everything and waits.
+ * fault_page_busy: m, found by this fault, is being filled.  Lets go of everything, as its result says,
+ * and waits.
  */
 static SLOWPATH kern_return_t
 fault_page_busy(struct fault *f, struct vm_page *m)
 {
-	f->released = true;
 	if (m->object != f->l.object)
 		rwlock_write_unlock(&f->l.object->lock);
 	fault_unlock(f);
@@ -179,8 +185,7 @@ fault_below(struct fault *f)
 	return kr;
 }
 
-/* fault_page: find or make the page and map it.  Top object write-locked, and still so on return,
- * unless everything was released. */
+/* fault_page: find or make the page and map it. */
 static kern_return_t
 fault_page(struct fault *f)
 {
@@ -195,27 +200,24 @@ fault_page(struct fault *f)
 		return KERN_OUT_OF_BOUNDS;
 	if (object->backing != NULL)
 		return fault_below(f);
-	return object->type == VM_OBJECT_ANONYMOUS ? fault_zero_fill(f) : KERN_OUT_OF_BOUNDS;
+	if (object->type == VM_OBJECT_ANONYMOUS)
+		return fault_zero_fill(f);
+	return object->type == VM_OBJECT_SUBMAP ? KERN_INVALID_ADDRESS : KERN_OUT_OF_BOUNDS;
 }
 
 /* fault_resolve: the second half of a fault.  Map read-locked on entry, unlocked on return. */
-static kern_return_t
+static inline kern_return_t
 fault_resolve(struct fault *f)
 {
 	struct vm_object *object = f->l.object;
 	kern_return_t kr;
 
-	if (object->type == VM_OBJECT_SUBMAP) {
-		fault_unlock(f);
-		return KERN_INVALID_ADDRESS;
-	}
-	f->released = false;
 	rwlock_write(&object->lock);
 	kr = fault_page(f);
-	if (!f->released) {
-		rwlock_write_unlock(&object->lock);
-		fault_unlock(f);
-	}
+	if (__builtin_expect(kr == KERN_RESTART || kr == KERN_ABORTED, 0))
+		return kr;
+	rwlock_write_unlock(&object->lock);
+	fault_unlock(f);
 	return kr;
 }
 
@@ -257,12 +259,10 @@ fault_lookup(struct fault *f)
 
 	f->l.map = f->top_map;
 	kr = vm_map_lookup_fault(&f->l);
-	if (kr != KERN_SUCCESS)
-		return kr;
-	if (f->l.entry->eflags & VM_ENTRY_NOFAULT)
+	if (kr == KERN_SUCCESS && f->l.object == NULL)
 		panic("fault at %#lx in a no-fault entry %#lx-%#lx", f->l.vaddr, f->l.entry->start,
 		      f->l.entry->end);
-	return KERN_SUCCESS;
+	return kr;
 }
 
 /* fault_once: one attempt; KERN_RESTART: try again; KERN_RESOURCE_SHORTAGE: after a wait. */
@@ -286,17 +286,17 @@ fault_grower(const struct fault *f)
 
 /* fault_again: an attempt ended with kr: prepare another one (KERN_RESTART), or give up. */
 static SLOWPATH kern_return_t
-fault_again(struct fault *f, kern_return_t kr, bool *grown, unsigned *waits)
+fault_again(struct fault *f, kern_return_t kr)
 {
 	struct proc *p;
 
-	if (kr == KERN_INVALID_ADDRESS && !*grown && (p = fault_grower(f)) != NULL) {
+	if (kr == KERN_INVALID_ADDRESS && !f->grown && (p = fault_grower(f)) != NULL) {
 		/* Once: growstack says success where it had nothing to do, too. */
-		*grown = true;
+		f->grown = true;
 		kr = fault_grow(f, p);
 		return kr == KERN_SUCCESS ? KERN_RESTART : kr;
 	}
-	if (kr == KERN_RESOURCE_SHORTAGE && (*waits)++ < MEMORY_WAITS)
+	if (kr == KERN_RESOURCE_SHORTAGE && f->waits++ < MEMORY_WAITS)
 		return vm_page_wait("vmfpage") == KERN_SUCCESS ? KERN_RESTART : KERN_ABORTED;
 	return kr;
 }
@@ -306,8 +306,6 @@ vm_fault_hold(vm_map_t map, vm_offset_t vaddr, vm_prot_t fault_type, int fault_f
 	      struct vm_page **hold)
 {
 	struct fault f;
-	bool grown = false;
-	unsigned waits = 0;
 	kern_return_t kr;
 
 	/* Not an initialiser: most of it is written by the lookup. */
@@ -316,11 +314,13 @@ vm_fault_hold(vm_map_t map, vm_offset_t vaddr, vm_prot_t fault_type, int fault_f
 	f.top_map = map;
 	f.flags = fault_flags;
 	f.hold = hold;
+	f.grown = false;
+	f.waits = 0;
 	assert_may_fault("vm_fault");
 	do {
 		kr = fault_once(&f);
 		if (kr != KERN_SUCCESS)
-			kr = fault_again(&f, kr, &grown, &waits);
+			kr = fault_again(&f, kr);
 	} while (kr == KERN_RESTART);
 	return kr;
 }

@@ -3,6 +3,7 @@
 #ifndef VM_VM_MAP_IMPL_H
 #define VM_VM_MAP_IMPL_H
 
+#include "kernel/base/sched.h"
 #include "vm/vm_map.h"
 
 /* ---- vm_map_tree.c ---- */
@@ -78,9 +79,61 @@ struct vm_lookup {
 	vm_pindex_t pindex;
 };
 
+/* vm_map_lookup_hinted: does this thread's hint name the entry of l->vaddr?  Each thread remembers the
+ * entry it found last; that is good as long as the map is the same one and nobody has written to it.
+ * Map read-locked. */
+static inline bool
+vm_map_lookup_hinted(struct vm_lookup *l)
+{
+	const struct thread *t = curthread();
+
+	if (t->vm_hint.serial != l->map->serial || t->vm_hint.timestamp != l->map->timestamp)
+		return false;
+	l->entry = t->vm_hint.entry;
+	return l->vaddr >= l->entry->start && l->vaddr < l->entry->end;
+}
+
+/* Entries with one of these need more than a look at their protection. */
+#define VM_LOOKUP_NOT_ORDINARY                                                                 \
+	(VM_ENTRY_IS_SUB_MAP | VM_ENTRY_GUARD | VM_ENTRY_NEEDS_COPY | VM_ENTRY_IN_TRANSITION | \
+	 VM_ENTRY_NOFAULT)
+
+/* vm_map_lookup_allowed: is l->entry an ordinary one, and allows the access?  Then this is all that is
+ * to be known of it. */
+static inline bool
+vm_map_lookup_allowed(struct vm_lookup *l)
+{
+	const struct vm_map_entry *e = l->entry;
+
+	l->prot = e->protection;
+	l->wired = false;
+	l->object = e->object;
+	return (e->eflags & VM_LOOKUP_NOT_ORDINARY) == 0 && e->wired_count == 0 &&
+	       e->object != NULL && (l->fault_type & ~e->protection) == 0 &&
+	       e->protection != VM_PROT_NONE;
+}
+
+static inline void
+vm_map_lookup_set_place(struct vm_lookup *l)
+{
+	l->object = l->entry->object;
+	l->pindex = atop(l->vaddr - l->entry->start + l->entry->offset);
+}
+
+/* vm_map_lookup_slowly: vm_map_lookup_fault where the quick look was not enough. */
+kern_return_t vm_map_lookup_slowly(struct vm_lookup *l);
+
 /* vm_map_lookup_fault: vm_map_lookup with its arguments in one piece, as the fault handler has
  * them. */
-kern_return_t vm_map_lookup_fault(struct vm_lookup *l);
+static inline kern_return_t
+vm_map_lookup_fault(struct vm_lookup *l)
+{
+	vm_map_lock_read(l->map);
+	if (__builtin_expect(!vm_map_lookup_hinted(l) || !vm_map_lookup_allowed(l), 0))
+		return vm_map_lookup_slowly(l);
+	vm_map_lookup_set_place(l);
+	return KERN_SUCCESS;
+}
 
 /* ---- vm_map_entry.c ---- */
 

@@ -16,33 +16,21 @@
 #include "vm/vm_map_impl.h"
 #include "vm/vm_object.h"
 
-/*
- * find_hinted: vm_map_lookup_entry for readers.  Each thread remembers the entry it found last; the
- * memory is good as long as the map is the same one and nobody has written to it since.
- */
+/* find_entry: vm_map_lookup_entry for readers, who leave a hint to themselves. */
 static bool
-find_hinted(struct vm_lookup *l)
+find_entry(struct vm_lookup *l)
 {
 	struct thread *t = curthread();
-	vm_map_t map = l->map;
 
-	if (t->vm_hint.serial == map->serial && t->vm_hint.timestamp == map->timestamp &&
-	    l->vaddr >= t->vm_hint.entry->start && l->vaddr < t->vm_hint.entry->end) {
-		l->entry = t->vm_hint.entry;
+	if (vm_map_lookup_hinted(l))
 		return true;
-	}
-	if (!vm_map_lookup_entry(map, l->vaddr, &l->entry))
+	if (!vm_map_lookup_entry(l->map, l->vaddr, &l->entry))
 		return false;
-	t->vm_hint.serial = map->serial;
-	t->vm_hint.timestamp = map->timestamp;
+	t->vm_hint.serial = l->map->serial;
+	t->vm_hint.timestamp = l->map->timestamp;
 	t->vm_hint.entry = l->entry;
 	return true;
 }
-
-/* Entries with one of these need more than a look at their protection. */
-#define NOT_ORDINARY                                                                           \
-	(VM_ENTRY_IS_SUB_MAP | VM_ENTRY_GUARD | VM_ENTRY_NEEDS_COPY | VM_ENTRY_IN_TRANSITION | \
-	 VM_ENTRY_NOFAULT)
 
 /* judge_other: judge for what is not ordinary, or not allowed. */
 static SLOWPATH kern_return_t
@@ -87,18 +75,10 @@ judge_other(struct vm_lookup *l)
 static kern_return_t
 judge(struct vm_lookup *l)
 {
-	const struct vm_map_entry *e;
-
-	if (!find_hinted(l))
+	if (!find_entry(l))
 		return KERN_INVALID_ADDRESS;
-	e = l->entry;
 	l->need = VM_LOOKUP_NOTHING;
-	if ((e->eflags & NOT_ORDINARY) || e->wired_count != 0 || e->object == NULL ||
-	    (l->fault_type & ~e->protection) != 0 || e->protection == VM_PROT_NONE)
-		return judge_other(l);
-	l->prot = e->protection;
-	l->wired = false;
-	return KERN_SUCCESS;
+	return vm_map_lookup_allowed(l) ? KERN_SUCCESS : judge_other(l);
 }
 
 /*
@@ -183,20 +163,12 @@ mend(struct vm_lookup *l, vm_map_t top)
 	}
 }
 
-static void
-set_place(struct vm_lookup *l)
-{
-	l->object = l->entry->object;
-	l->pindex = atop(l->vaddr - l->entry->start + l->entry->offset);
-}
-
 kern_return_t
-vm_map_lookup_fault(struct vm_lookup *l)
+vm_map_lookup_slowly(struct vm_lookup *l)
 {
 	vm_map_t top = l->map;
 	kern_return_t kr;
 
-	vm_map_lock_read(l->map);
 	while ((kr = judge(l)) == KERN_SUCCESS && l->need != VM_LOOKUP_NOTHING) {
 		kr = mend(l, top);
 		if (kr != KERN_SUCCESS)
@@ -205,7 +177,7 @@ vm_map_lookup_fault(struct vm_lookup *l)
 	if (kr != KERN_SUCCESS)
 		vm_map_unlock_read(l->map);
 	else
-		set_place(l);
+		vm_map_lookup_set_place(l);
 	return kr;
 }
 
@@ -248,7 +220,7 @@ vm_map_lookup_locked(vm_map_t *var_map, vm_offset_t vaddr, vm_prot_t fault_type,
 		return kr;
 	if (l.need != VM_LOOKUP_NOTHING)
 		return KERN_FAILURE;
-	set_place(&l);
+	vm_map_lookup_set_place(&l);
 	give_results(&l, out_entry, object, pindex, out_prot, wired);
 	return KERN_SUCCESS;
 }

@@ -138,6 +138,21 @@ vm_page_init(struct vm_page *m, int req)
 	m->holds = 0;
 }
 
+/* vm_page_chain_next, vm_page_chain_push: free frames, one after the other, the last without a next
+ * one. */
+static inline struct vm_page *
+vm_page_chain_next(const struct vm_page *m)
+{
+	return (struct vm_page *)m->link.next; /* the link is first in its page */
+}
+
+static inline void
+vm_page_chain_push(struct vm_page **chain, struct vm_page *m)
+{
+	m->link.next = (struct list_link *)*chain;
+	*chain = m;
+}
+
 /* vm_page_wake_waiters: frames were freed; wakes those in vm_page_wait().  For the allocators. */
 void vm_page_wake_waiters(void);
 

@@ -18,6 +18,7 @@
 #include "kernel/base/debug.h"
 #include "kernel/base/lockorder.h"
 #include "kernel/base/panic.h"
+#include "kernel/base/preempt.h"
 #include "kernel/base/sleepq.h"
 #include "kernel/base/spinlock.h"
 #include "vm/pmap.h"
@@ -37,9 +38,9 @@
 #define ENOUGH_FRAMES (VM_PAGE_RESERVE + 16)
 
 static struct frame_cache {
+	struct vm_page *chain;				 /* (p) */
 	uint32_t count;					 /* (p) */
-	struct vm_page *frame[CACHE_SIZE];		 /* (p) */
-} __attribute__((aligned(64))) caches[MACHINE_MAX_CPUS]; /* (p) its processor, interrupts off */
+} __attribute__((aligned(64))) caches[MACHINE_MAX_CPUS]; /* (p) its processor, preemption off */
 
 static struct { /* (z) guarded by lock */
 	struct spinlock lock;
@@ -64,36 +65,51 @@ memory_is_short(void)
 static SLOWPATH void
 cache_refill(struct frame_cache *c, int req)
 {
-	c->count = vm_phys_take_frames(c->frame, CACHE_MOVE, req & ~VM_ALLOC_RESERVE);
+	c->count = vm_phys_take_frames(&c->chain, CACHE_MOVE, req & ~VM_ALLOC_RESERVE);
 	if (c->count == 0 && (req & VM_ALLOC_RESERVE) != 0)
-		c->count = vm_phys_take_frames(c->frame, 1, req);
+		c->count = vm_phys_take_frames(&c->chain, 1, req);
+}
+
+/* cache_pop: a frame of c, or NULL.  Preemption off. */
+static inline struct vm_page *
+cache_pop(struct frame_cache *c)
+{
+	struct vm_page *m = c->chain;
+
+	if (m != NULL) {
+		c->chain = vm_page_chain_next(m);
+		c->count--;
+	}
+	return m;
 }
 
 /* cache_take: a free frame that is not known to be zero, or NULL. */
-static struct vm_page *
+static inline struct vm_page *
 cache_take(int req)
 {
-	struct vm_page *m = NULL;
 	struct frame_cache *c;
+	struct vm_page *m;
 
-	spin_enter();
+	preempt_enter();
 	c = &caches[cpu_id()];
-	if (c->count == 0)
+	if (__builtin_expect(c->chain == NULL, 0))
 		cache_refill(c, req);
-	if (c->count != 0)
-		m = c->frame[--c->count];
-	spin_exit();
+	m = cache_pop(c);
+	preempt_exit();
 	if (m != NULL)
 		vm_page_check_poison(m);
 	return m;
 }
 
-/* cache_drain: all but the first `keep` frames go back to the buddies. */
+/* cache_drain: all but `keep` frames go back to the buddies. */
 static void
 cache_drain(struct frame_cache *c, uint32_t keep)
 {
-	vm_phys_return_frames(&c->frame[keep], c->count - keep);
-	c->count = keep;
+	struct vm_page *surplus = NULL;
+
+	while (c->count > keep)
+		vm_page_chain_push(&surplus, cache_pop(c));
+	vm_phys_return_frames(surplus);
 }
 
 static void
@@ -101,14 +117,15 @@ cache_put(struct vm_page *m)
 {
 	struct frame_cache *c;
 
-	spin_enter();
+	preempt_enter();
 	c = &caches[cpu_id()];
 	if (c->count == CACHE_LIMIT)
 		cache_drain(c, CACHE_LIMIT - CACHE_MOVE);
-	c->frame[c->count++] = m;
+	vm_page_chain_push(&c->chain, m);
+	c->count++;
 	if (memory_is_short())
 		cache_drain(c, 0);
-	spin_exit();
+	preempt_exit();
 	vm_page_wake_waiters();
 }
 
@@ -218,14 +235,14 @@ vm_page_free_zeroed(struct vm_page *m)
 }
 
 /* pool_begin: a frame to be zeroed, with a place kept for it; NULL if the pool needs none.
- * Interrupts stay off until it is counted as being zeroed, lest a reader of the counts miss it. */
+ * Nobody else runs here until it is counted as being zeroed, lest a reader of the counts miss it. */
 static struct vm_page *
 pool_begin(void)
 {
 	struct vm_page *m;
 	bool room;
 
-	spin_enter();
+	preempt_enter();
 	m = cache_take(0);
 	spinlock_lock(&pool.lock);
 	room = m != NULL && pool_room();
@@ -233,7 +250,7 @@ pool_begin(void)
 	spinlock_unlock(&pool.lock);
 	if (m != NULL && !room)
 		cache_put(m);
-	spin_exit();
+	preempt_exit();
 	return room ? m : NULL;
 }
 

@@ -201,14 +201,14 @@ vm_phys_free(struct vm_page *m, unsigned order)
 /* take_block: a whole block at once, handed out as single frames; false if there is none.  Lock
  * held. */
 static bool
-take_block(struct vm_page **frames, unsigned order)
+take_block(struct vm_page **chain, unsigned order)
 {
 	struct vm_page *m = block_alloc(order);
 
 	if (m == NULL)
 		return false;
-	for (unsigned i = 0; i < 1u << order; i++)
-		frames[i] = &m[i];
+	for (unsigned i = 1u << order; i-- > 0;)
+		vm_page_chain_push(chain, &m[i]);
 	return true;
 }
 
@@ -242,30 +242,36 @@ next_scattered(void)
 	return block_alloc(0);
 }
 
-/* take_scattered: as vm_phys_take_frames, under debug.frames=scattered.  The last of `frames` is
- * used first, so it gets the highest.  Lock held. */
+/* take_scattered: as vm_phys_take_frames, under debug.frames=scattered.  The first frame of a chain
+ * is used first, so it is the highest.  Lock held. */
 static unsigned
-take_scattered(struct vm_page **frames, unsigned n, int req)
+take_scattered(struct vm_page **chain, unsigned n, int req)
 {
+	struct vm_page *first = NULL, *m;
+
 	while (n > 0 && !may_take(n, req))
 		n--;
-	for (unsigned i = n; i > 0; i--)
-		frames[i - 1] = next_scattered();
+	for (unsigned i = 0; i < n; i++)
+		vm_page_chain_push(&first, next_scattered());
+	while ((m = first) != NULL) {
+		first = vm_page_chain_next(m);
+		vm_page_chain_push(chain, m);
+	}
 	return n;
 }
 
 /* Blocks as large as what is still missing: splitting one frame off at a time costs ten times more. */
 unsigned
-vm_phys_take_frames(struct vm_page **frames, unsigned n, int req)
+vm_phys_take_frames(struct vm_page **chain, unsigned n, int req)
 {
 	unsigned got = 0, order = 31 - (unsigned)__builtin_clz(n);
 
 	spinlock_lock(&buddies.lock);
 	if (debug_scattered())
-		got = n = take_scattered(frames, n, req);
+		got = n = take_scattered(chain, n, req);
 	while (got < n && may_take(1, req)) {
 		if (1u << order <= n - got && may_take(1u << order, req) &&
-		    take_block(&frames[got], order))
+		    take_block(chain, order))
 			got += 1u << order;
 		else if (order == 0)
 			break;
@@ -277,11 +283,15 @@ vm_phys_take_frames(struct vm_page **frames, unsigned n, int req)
 }
 
 void
-vm_phys_return_frames(struct vm_page **frames, unsigned n)
+vm_phys_return_frames(struct vm_page *chain)
 {
+	struct vm_page *m;
+
 	spinlock_lock(&buddies.lock);
-	for (unsigned i = 0; i < n; i++)
-		block_free(page_to_pfn(frames[i]), 0);
+	while ((m = chain) != NULL) {
+		chain = vm_page_chain_next(m);
+		block_free(page_to_pfn(m), 0);
+	}
 	spinlock_unlock(&buddies.lock);
 }
 

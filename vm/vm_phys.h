@@ -42,10 +42,13 @@ void vm_phys_free(struct vm_page *m, unsigned order);
  * allocator. */
 void vm_phys_add_page(struct vm_page *m);
 
-/* For vm_page_alloc.c: up to n single frames at once, not initialised as allocated; returns how many
- * there were.  Given back the same way, which wakes nobody. */
-unsigned vm_phys_take_frames(struct vm_page **frames, unsigned n, int req);
-void vm_phys_return_frames(struct vm_page **frames, unsigned n);
+/*
+ * For vm_page_alloc.c: up to n single frames at once, put before those of a chain and not initialised as
+ * allocated; returns how many there were.
+ * vm_phys_return_frames: give back all frames of a chain, which wakes nobody.
+ */
+unsigned vm_phys_take_frames(struct vm_page **chain, unsigned n, int req);
+void vm_phys_return_frames(struct vm_page *chain);
 
 /* vm_phys_free_frames: frames in the buddies, caches above not counted; a snapshot.
  * vm_phys_total_frames: all frames the allocator was given. */

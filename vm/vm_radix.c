@@ -130,13 +130,15 @@ split(struct vm_radix *t, uintptr_t *link, uintptr_t e, vm_pindex_t index, uintp
 	return KERN_SUCCESS;
 }
 
-/* insert_below: insert by descent from the root. */
-static SLOWPATH kern_return_t
-insert_below(struct vm_radix *t, vm_pindex_t index, uintptr_t leaf)
+kern_return_t
+vm_radix_insert_below(struct vm_radix *t, struct vm_page *m)
 {
+	uintptr_t leaf = (uintptr_t)m | PAGE_TAG;
+	vm_pindex_t index = m->pindex;
 	struct vm_radix_node *n = NULL;
 	uintptr_t *link = &t->root;
 
+	ASSERT(index >> INDEX_BITS == 0, "index %#zx", (size_t)index);
 	while (is_node(*link) && node_covers(to_node(*link), index)) {
 		n = to_node(*link);
 		link = &n->slot[node_digit(n, index)];
@@ -149,21 +151,6 @@ insert_below(struct vm_radix *t, vm_pindex_t index, uintptr_t leaf)
 		node_set(n, index, leaf);
 		remember(t, n);
 	}
-	return KERN_SUCCESS;
-}
-
-kern_return_t
-vm_radix_insert(struct vm_radix *t, struct vm_page *m)
-{
-	uintptr_t leaf = (uintptr_t)m | PAGE_TAG;
-	vm_pindex_t index = m->pindex;
-
-	ASSERT(index >> INDEX_BITS == 0, "index %#zx", (size_t)index);
-	if (!vm_radix_in_leaf(t, index))
-		return insert_below(t, index, leaf);
-	VERIFY(t->leaf->slot[index & DIGIT_MASK] == 0, "index %#zx is there already",
-	       (size_t)index);
-	node_set(t->leaf, index, leaf);
 	return KERN_SUCCESS;
 }
 

@@ -8,9 +8,9 @@
 #ifndef VM_VM_RADIX_H
 #define VM_VM_RADIX_H
 
+#include "kernel/base/panic.h"
+#include "vm/vm_page.h"
 #include "vm/vm_types.h"
-
-struct vm_page;
 
 #define VM_RADIX_BITS	  6
 #define VM_RADIX_SLOTS	  (1u << VM_RADIX_BITS)
@@ -37,8 +37,21 @@ vm_radix_in_leaf(const struct vm_radix *t, vm_pindex_t index)
 	return t->leaf != NULL && index >> VM_RADIX_BITS == t->leaf->prefix;
 }
 
-/* vm_radix_insert: m under m->pindex, which is absent.  KERN_RESOURCE_SHORTAGE without a node. */
-kern_return_t vm_radix_insert(struct vm_radix *t, struct vm_page *m);
+/* vm_radix_insert: m under m->pindex, which is absent.  KERN_RESOURCE_SHORTAGE without a node.
+ * _below: by descent from the root. */
+kern_return_t vm_radix_insert_below(struct vm_radix *t, struct vm_page *m);
+static inline kern_return_t
+vm_radix_insert(struct vm_radix *t, struct vm_page *m)
+{
+	unsigned s = m->pindex & (VM_RADIX_SLOTS - 1);
+
+	if (!vm_radix_in_leaf(t, m->pindex))
+		return vm_radix_insert_below(t, m);
+	ASSERT(t->leaf->slot[s] == 0, "index %#zx is there already", (size_t)m->pindex);
+	t->leaf->slot[s] = (uintptr_t)m | VM_RADIX_PAGE_TAG;
+	t->leaf->used |= 1ull << s;
+	return KERN_SUCCESS;
+}
 
 /* vm_radix_lookup: the page with this index, or NULL.  _descend: from the root. */
 struct vm_page *vm_radix_descend(const struct vm_radix *t, vm_pindex_t index);

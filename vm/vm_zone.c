@@ -9,7 +9,7 @@
  *	      +-------------+   CACHE_MOVE    +--------+---------+---------+---------+
  *	alloc | o o o o . . | <------------>  | header | object  | (free)  | object  | ...
  *	free  +-------------+   at a time     +--------+---------+---------+---------+
- *	      interrupts off    zone lock      ^ supplier: get, put; no lock held
+ *	      preemption off    zone lock      ^ supplier: get, put; no lock held
  *
  * An object in a cache counts as taken in its slab.  The slab of an object is the page it lies in.
  * One empty slab is kept, so that a zone that goes up and down by one object does not bother its
@@ -23,6 +23,7 @@
 #include "kernel/base/debug.h"
 #include "kernel/base/lockorder.h"
 #include "kernel/base/panic.h"
+#include "kernel/base/preempt.h"
 #include "kernel/base/string.h"
 #include "vm/pmap.h"
 #include "vm/vm_page.h"
@@ -300,15 +301,15 @@ cache_take(struct vm_zone *z)
 	struct vm_zone_cache *c;
 	void *p = NULL;
 
-	spin_enter();
+	preempt_enter();
 	c = &z->cache[cpu_id()];
 	if (c->count != 0)
 		p = c->object[--c->count];
-	spin_exit();
+	preempt_exit();
 	return p;
 }
 
-/* cache_drain: move all but the first `keep` objects back to the slabs.  Interrupts off. */
+/* cache_drain: move all but the first `keep` objects back to the slabs.  Preemption off. */
 static void
 cache_drain(struct vm_zone *z, struct vm_zone_cache *c, uint32_t keep, struct list *surplus)
 {
@@ -375,13 +376,13 @@ vm_zone_free(struct vm_zone *z, void *p)
 	assert_allowed(z);
 	(void)slab_index(z, slab_of(p), p);
 	poison(z, p);
-	spin_enter();
+	preempt_enter();
 	c = &z->cache[cpu_id()];
 	assert_not_cached(z, c, p);
 	if (c->count == CACHE_SIZE)
 		cache_drain(z, c, CACHE_SIZE - CACHE_MOVE, &surplus);
 	c->object[c->count++] = p;
-	spin_exit();
+	preempt_exit();
 	release(z, &surplus);
 }
 
@@ -392,9 +393,9 @@ vm_zone_drain(struct vm_zone *z)
 	struct slab *s;
 
 	assert_allowed(z);
-	spin_enter();
+	preempt_enter();
 	cache_drain(z, &z->cache[cpu_id()], 0, &surplus);
-	spin_exit();
+	preempt_exit();
 	spinlock_lock(&z->lock);
 	while (z->empty != 0) {
 		s = container_of(z->partial.head.prev, struct slab, link);

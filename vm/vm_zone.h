@@ -43,7 +43,7 @@ struct vm_zone {
 		uint32_t count;
 		void *object[VM_ZONE_CACHE];
 	} cache[MACHINE_MAX_CPUS]; /* (p) */
-}; /* (z) guarded by lock  (c) constant  (p) its processor, interrupts off */
+}; /* (z) guarded by lock  (c) constant  (p) its processor, preemption off */
 
 #define VM_ZONE_ZERO   0x1 /* contents zero */
 #define VM_ZONE_NOWAIT 0x2 /* NULL at once; direct zones never wait anyway */

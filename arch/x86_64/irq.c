@@ -4,7 +4,7 @@
  * out.
  *
  * A handler runs with interrupts off and irq_depth raised.  Afterwards, if it interrupted the
- * kernel where that may be preempted (no spinlock, no other interrupt), the scheduler may switch;
+ * kernel where that may be preempted (no spinlock, no preempt_enter(), no other interrupt), the scheduler may switch;
  * where it interrupted a user program, entry.S looks on its way out.
  */
 #include <stddef.h>
@@ -66,6 +66,6 @@ irq_dispatch(struct trapframe *tf)
 	p->irq_depth--;
 
 	if (!trapframe_from_user(tf) && p->irq_depth == 0 && p->spin_depth == 0 &&
-	    curthread()->preempt_pending)
+	    curthread()->preempt_pending && curthread()->nopreempt == 0)
 		sched_preempt();
 }

@@ -85,6 +85,7 @@ pmap_create(void)
 	pmap->leaf_bits = PTE_PRESENT | PTE_USER;
 	pmap->id = __atomic_add_fetch(&pmap_last_id, 1, __ATOMIC_RELAXED);
 	pmap->tables = 1;
+	pmap->recent = PMAP_NONE;
 	return pmap;
 }
 

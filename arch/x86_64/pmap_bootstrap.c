@@ -46,6 +46,7 @@ extern char __data_start[], __kernel_end[];
 
 static struct pmap kernel_pmap_storage = {
     .lock = SPINLOCK_INITIALIZER("kernel_pmap", LOCK_RANK_PMAP),
+    .recent = PMAP_NONE,
     .leaf_bits = PTE_PRESENT | PTE_GLOBAL,
 };
 struct pmap *const kernel_pmap = &kernel_pmap_storage;

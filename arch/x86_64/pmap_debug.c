@@ -71,6 +71,7 @@ pmap_walk_print(const struct pmap *pmap, vm_offset_t va)
 struct audit {
 	struct pmap *pmap;
 	uint64_t resident, wired, tables;
+	bool recent_seen; /* the table that the pmap remembers is one of its tables */
 };
 
 static void
@@ -97,6 +98,11 @@ audit_table(struct audit *a, const pte_t *table, int level, vm_offset_t va, unsi
 	unsigned used = 0;
 
 	a->tables++;
+	if (level == 1 && a->pmap->recent == pmap_recent(va)) {
+		VERIFY(a->pmap->recent_table == table, "table %p, to va %#lx, is remembered as %p",
+		       (const void *)table, va, (void *)a->pmap->recent_table);
+		a->recent_seen = true;
+	}
 	for (unsigned i = 0; i < PT_ENTRIES; i++, va += pt_span(level)) {
 		if (level == PT_LEVELS && i == PT_KERNEL)
 			break;
@@ -153,6 +159,8 @@ pmap_audit(struct pmap *pmap)
 	VERIFY(a.resident == pmap->resident && a.wired == pmap->wired && a.tables == pmap->tables,
 	       "counted resident %lu wired %lu tables %lu, noted %lu %lu %lu", a.resident, a.wired,
 	       a.tables, pmap->resident, pmap->wired, pmap->tables);
+	VERIFY(a.recent_seen || pmap->recent == PMAP_NONE, "a table to va %#lx is remembered",
+	       pmap->recent * pt_span(2));
 	spinlock_unlock(&pmap->lock);
 }
 

@@ -11,15 +11,17 @@
 
 struct pmap {
 	struct spinlock lock;
-	pte_t *root;	   /* (c) the level-4 table; its kernel half is the same in every pmap */
-	pte_t leaf_bits;   /* (c) in every page mapped: PTE_USER, or PTE_GLOBAL of the kernel's */
-	uint64_t id;	   /* (c) never used twice; 0 is kernel_pmap */
-	uint64_t resident; /* (p) pages mapped; in kernel_pmap: in the kernel_map slot */
-	uint64_t wired;	   /* (p) those with PTE_WIRED */
-	uint64_t tables;   /* (p) table pages, the root included */
-	uint32_t active;   /* (a) processors that have it loaded, a bit each */
-	uint32_t stale;	   /* (a) processors that must flush when they load it, see pmap_tlb.c */
-};			   /* (c) constant after creation  (p) lock  (a) atomic */
+	pte_t *root;	     /* (c) the level-4 table; its kernel half is the same in every pmap */
+	pte_t leaf_bits;     /* (c) in every page mapped: PTE_USER, or PTE_GLOBAL of the kernel's */
+	uint64_t id;	     /* (c) never used twice; 0 is kernel_pmap */
+	uint64_t resident;   /* (p) pages mapped; in kernel_pmap: in the kernel_map slot */
+	uint64_t wired;	     /* (p) those with PTE_WIRED */
+	uint64_t tables;     /* (p) table pages, the root included */
+	uint64_t recent;     /* (p) the 2 MiB whose level-1 table was used last, or PMAP_NONE */
+	pte_t *recent_table; /* (p) that table */
+	uint32_t active;     /* (a) processors that have it loaded, a bit each */
+	uint32_t stale;	     /* (a) processors that must flush when they load it, see pmap_tlb.c */
+};			     /* (c) constant after creation  (p) lock  (a) atomic */
 
 /* direct_map, direct_map_phys: between a physical address and its place in the direct map. */
 static inline void *
@@ -67,17 +69,30 @@ pt_down(pte_t **table, vm_offset_t va, int level)
 	return (entry & PTE_PRESENT) != 0;
 }
 
+/* pmap_recent: which level-1 table va belongs to, as struct pmap remembers it. */
+#define PMAP_NONE UINT64_MAX
+static inline uint64_t
+pmap_recent(vm_offset_t va)
+{
+	return va / pt_span(2);
+}
+
 /*
  * pmap_pte: the level-1 entry of va, or NULL if there is no table for it.  Only for addresses that
- * no large page maps: user space and the kernel_map slot.  The pmap's lock is held.
+ * no large page maps: user space and the kernel_map slot.  Mostly it lies in the table of last time.
+ * The pmap's lock is held.
  */
 static inline pte_t *
-pmap_pte(const struct pmap *pmap, vm_offset_t va)
+pmap_pte(struct pmap *pmap, vm_offset_t va)
 {
 	pte_t *table = pmap->root;
 
+	if (__builtin_expect(pmap->recent == pmap_recent(va), 1))
+		return &pmap->recent_table[pt_index(va, 1)];
 	if (!pt_down(&table, va, 4) || !pt_down(&table, va, 3) || !pt_down(&table, va, 2))
 		return NULL;
+	pmap->recent = pmap_recent(va);
+	pmap->recent_table = table;
 	return &table[pt_index(va, 1)];
 }
 

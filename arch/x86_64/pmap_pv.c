@@ -11,7 +11,8 @@
  * Most pages are mapped once: that pair is in the vm_page, and takes no allocation.  A page is
  * mapped somewhere if and only if pv_pmap is set; then there may be a chain.
  *
- * Locks: the pv lock of a page, one of a few that pages share by hash.  Its order is after the
+ * Locks: the pv lock of a page, one of a few that pages share by hash; only an unmapped page's first
+ * mapping is made without (pv_insert() says why it may).  Its order is after the
  * pmap's lock, as everything that starts from an address wants it: pmap, entry, page.  Who starts
  * from a page needs the two the other way round, and so only *tries* the pmap's lock; if that
  * fails it lets go of the pv lock, serves what other processors ask of it, and starts again.
@@ -47,11 +48,15 @@ pv_init(void)
 	vm_zone_init(&pv_zone, "pv entry", sizeof(struct pv_entry), &vm_zone_direct);
 }
 
-bool
-pv_insert_more(struct vm_page *m, struct pmap *pmap, vm_offset_t va)
+/* pv_chain: pv_insert_more() with the pv lock held. */
+static bool
+pv_chain(struct vm_page *m, struct pmap *pmap, vm_offset_t va)
 {
-	struct pv_entry *pv = vm_zone_alloc(&pv_zone, VM_ZONE_NOWAIT);
+	struct pv_entry *pv;
 
+	if (m->pv_pmap == NULL)
+		return pv_insert(m, pmap, va); /* the mapping we saw has gone meanwhile */
+	pv = vm_zone_alloc(&pv_zone, VM_ZONE_NOWAIT);
 	if (pv == NULL)
 		return false;
 	pv->pmap = pmap;
@@ -59,6 +64,17 @@ pv_insert_more(struct vm_page *m, struct pmap *pmap, vm_offset_t va)
 	pv->next = m->pv_more;
 	m->pv_more = pv;
 	return true;
+}
+
+bool
+pv_insert_more(struct vm_page *m, struct pmap *pmap, vm_offset_t va)
+{
+	bool done;
+
+	spinlock_lock_nested(pv_lock(m));
+	done = pv_chain(m, pmap, va);
+	spinlock_unlock_nested(pv_lock(m));
+	return done;
 }
 
 /* pv_remove_first: forget the mapping in the vm_page itself; the first of the chain moves up.  The
@@ -69,7 +85,7 @@ pv_remove_first(struct vm_page *m)
 	struct pv_entry *pv = m->pv_more;
 
 	if (pv == NULL) {
-		m->pv_pmap = NULL;
+		__atomic_store_n(&m->pv_pmap, NULL, __ATOMIC_RELEASE);
 		return;
 	}
 	m->pv_pmap = pv->pmap;
@@ -110,13 +126,12 @@ pv_lock_pmap(struct vm_page *m, struct pmap *pmap)
 
 /* pv_pte: the entry of a mapping in the reverse map.  Both locks are held. */
 static pte_t *
-pv_pte(const struct vm_page *m, const struct pmap *pmap, vm_offset_t va)
+pv_pte(const struct vm_page *m, struct pmap *pmap, vm_offset_t va)
 {
 	pte_t *pte = pmap_pte(pmap, va);
 
 	VERIFY(pte != NULL && pte_page(*pte) == m && (*pte & PTE_MANAGED) != 0,
-	       "page %#lx: not mapped by pmap %p at va %#lx", vm_page_to_phys(m),
-	       (const void *)pmap, va);
+	       "page %#lx: not mapped by pmap %p at va %#lx", vm_page_to_phys(m), (void *)pmap, va);
 	return pte;
 }
 

@@ -24,26 +24,24 @@ pv_lock(const struct vm_page *m)
 
 void pv_init(void);
 
-/* pv_insert_more: pv_insert() for a page that is mapped already.  Its pv lock is held. */
+/* pv_insert_more: pv_insert() for a page that may be mapped already. */
 bool pv_insert_more(struct vm_page *m, struct pmap *pmap, vm_offset_t va);
 
-/* pv_insert: note that pmap maps m at va; false without memory.  The pmap's lock is held. */
+/*
+ * pv_insert: note that pmap maps m at va; false without memory.  The pmap's lock is held, and what
+ * keeps two from mapping m at once: its object's lock, or that nobody else knows it.  So a page that
+ * is not mapped stays so until we map it, and its first mapping needs no lock; pv_pmap comes last, as
+ * it says that there is one.
+ */
 static inline bool
 pv_insert(struct vm_page *m, struct pmap *pmap, vm_offset_t va)
 {
-	struct spinlock *lock = pv_lock(m);
-	bool done = true;
-
-	spinlock_lock_nested(lock);
-	if (__builtin_expect(m->pv_pmap == NULL, 1)) {
-		m->pv_pmap = pmap;
-		m->pv_va = va;
-		m->pv_more = NULL;
-	} else {
-		done = pv_insert_more(m, pmap, va);
-	}
-	spinlock_unlock_nested(lock);
-	return done;
+	if (__builtin_expect(__atomic_load_n(&m->pv_pmap, __ATOMIC_ACQUIRE) != NULL, 0))
+		return pv_insert_more(m, pmap, va);
+	m->pv_va = va;
+	m->pv_more = NULL;
+	__atomic_store_n(&m->pv_pmap, pmap, __ATOMIC_RELEASE);
+	return true;
 }
 
 /* pv_remove_more: pv_remove() for a page that is mapped elsewhere too.  Its pv lock is held. */
@@ -57,7 +55,7 @@ pv_remove(struct vm_page *m, const struct pmap *pmap, vm_offset_t va)
 
 	spinlock_lock_nested(lock);
 	if (__builtin_expect(m->pv_more == NULL && m->pv_pmap == pmap && m->pv_va == va, 1))
-		m->pv_pmap = NULL;
+		__atomic_store_n(&m->pv_pmap, NULL, __ATOMIC_RELEASE);
 	else
 		pv_remove_more(m, pmap, va);
 	spinlock_unlock_nested(lock);

@@ -46,6 +46,10 @@ cursor_descend(struct cursor *c)
 
 	if (c->va >= c->end)
 		return false;
+	if (c->pmap->recent == pmap_recent(c->va)) {
+		cursor_enter_table(c, c->pmap->recent_table);
+		return true;
+	}
 	while (level > 1) {
 		pte_t entry = table[pt_index(c->va, level)];
 

@@ -67,6 +67,8 @@ pmap_unlink_empty(struct pmap *pmap, vm_offset_t va, struct tlb_batch *batch)
 		if (m->wire_count != 0)
 			return;
 		__atomic_store_n(entry[level], 0, __ATOMIC_RELEASE);
+		if (pmap->recent == pmap_recent(va))
+			pmap->recent = PMAP_NONE;
 		pt_page(entry[level])->wire_count--;
 		pmap->tables--;
 		tlb_batch_add_table(batch, va, m);

@@ -91,6 +91,13 @@ take_debug_status(void)
 	return status;
 }
 
+static inline void
+irqs_as_before(const struct trapframe *tf)
+{
+	if ((tf->rflags & RFLAGS_IF) != 0)
+		cpu_irq_enable();
+}
+
 /*
  * trap_dispatch: any trap but the paranoid ones.  Interrupts are off on entry and return.  CR2 is
  * read before anything else could fault.
@@ -98,20 +105,19 @@ take_debug_status(void)
 void
 trap_dispatch(struct trapframe *tf)
 {
-	uintptr_t addr = tf->vector == TRAP_PAGE_FAULT ? cr2_read() : 0;
+	if (tf->vector == TRAP_PAGE_FAULT) {
+		uintptr_t addr = cr2_read();
 
-	if (tf->vector >= VECTOR_EXCEPTIONS) {
-		irq_dispatch(tf);
-		return;
-	}
-	if (tf->vector == TRAP_DEBUG)
-		tf->error = take_debug_status();
-	if ((tf->rflags & RFLAGS_IF) != 0)
-		cpu_irq_enable();
-	if (tf->vector == TRAP_PAGE_FAULT)
+		irqs_as_before(tf);
 		exception_page_fault(tf, addr);
-	else
+	} else if (tf->vector >= VECTOR_EXCEPTIONS) {
+		irq_dispatch(tf);
+	} else {
+		if (tf->vector == TRAP_DEBUG)
+			tf->error = take_debug_status();
+		irqs_as_before(tf);
 		exception_trap(tf);
+	}
 	cpu_irq_disable();
 }
 

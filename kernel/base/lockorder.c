@@ -195,6 +195,8 @@ lockorder_assert_sleepable(const char *what)
 	c = curcpu();
 	VERIFY(c->spin_depth == 0, "%s inside spin_enter (depth %u)", what, c->spin_depth);
 	VERIFY(c->irq_depth == 0, "%s inside an interrupt (depth %u)", what, c->irq_depth);
+	VERIFY(curthread()->nopreempt == 0, "%s inside preempt_enter (depth %u)", what,
+	       curthread()->nopreempt);
 	cpu_irq_restore(irqs);
 }
 

@@ -78,8 +78,9 @@ struct thread {
 	uint8_t wait_state;	       /* (q) see sleepq.c */
 	uint8_t wait_flags;	       /* (q) SLEEPQ_KILLABLE */
 
-	bool nofaulting;   /* (t) faults are errors, not served (atomic context) */
-	uintptr_t onfault; /* (t) where copyin and friends go on after an unresolved fault */
+	uint32_t nopreempt; /* (t) preempt_enter()s: no switch until they are undone */
+	bool nofaulting;    /* (t) faults are errors, not served (atomic context) */
+	uintptr_t onfault;  /* (t) where copyin and friends go on after an unresolved fault */
 
 	struct { /* (t) this thread's vm_map_lookup hint, valid while timestamps agree */
 		uint64_t serial; /* of the map */

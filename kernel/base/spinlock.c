@@ -16,6 +16,7 @@
  */
 #include "kernel/base/spinlock.h"
 #include "kernel/base/panic.h"
+#include "kernel/base/preempt.h"
 
 void
 spinlock_init(struct spinlock *l, const char *name, enum lock_rank rank)
@@ -27,13 +28,26 @@ spinlock_init(struct spinlock *l, const char *name, enum lock_rank rank)
  * spin_preempt: let a better thread run, now that this processor's last spinlock is released.
  *
  * Locks:   none; interrupts off on entry and exit.
- * Inside an interrupt nothing is done: its way out looks at preempt_pending again.
+ * Inside an interrupt nothing is done: its way out looks at preempt_pending again; nor between
+ * preempt_enter() and preempt_exit().
  */
 void
 spin_preempt(void)
 {
-	if (curcpu()->irq_depth == 0)
+	if (curcpu()->irq_depth == 0 && curthread()->nopreempt == 0)
 		sched_preempt();
+}
+
+/* preempt_late: see preempt.h.  Inside a spinlock or an interrupt nothing is done: what ends it looks
+ * again. */
+void
+preempt_late(void)
+{
+	if (!cpu_irqs_on() || curthread()->nopreempt != 0)
+		return;
+	cpu_irq_disable();
+	sched_preempt();
+	cpu_irq_enable();
 }
 
 /*

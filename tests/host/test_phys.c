@@ -419,7 +419,7 @@ page_store_allowed(void **state)
 	vm_page_free_noobj(m);
 	assert_ptr_equal(vm_page_alloc_noobj(0), m);
 	words[1] = 1;
-	vm_phys_return_frames(&m, 1); /* free, but nobody poisoned it */
+	vm_phys_return_frames(m); /* free, but nobody poisoned it */
 	for (struct vm_page *all = NULL; all != m;) {
 		all = vm_phys_alloc(0, 0);
 		assert_non_null(all);
@@ -434,18 +434,21 @@ page_store_allowed(void **state)
 static void
 scattered_frames(void **state)
 {
-	struct vm_page *m[2 * SCATTERED];
+	struct vm_page *chain[2] = {NULL, NULL}, *last = NULL;
 
 	(void)state;
 	debug_switches.scattered = true;
 	for (unsigned i = 0; i < 2; i++)
-		check_u64(SCATTERED, vm_phys_take_frames(&m[i * SCATTERED], SCATTERED, 0));
-	for (unsigned i = 1; i < SCATTERED; i++) {
-		check_u64(2, m[i] - m[i - 1]); /* the last is used first */
-		check_u64(2, m[SCATTERED + i] - m[SCATTERED + i - 1]);
+		check_u64(SCATTERED, vm_phys_take_frames(&chain[i], SCATTERED, 0));
+	for (unsigned i = 0; i < 2; i++) {
+		for (struct vm_page *m = chain[i]; m != NULL; m = vm_page_chain_next(m)) {
+			if (last != NULL)
+				check_u64(2, last - m);
+			last = m;
+		}
 	}
-	check_u64(2, m[0] - m[2 * SCATTERED - 1]);
-	vm_phys_return_frames(m, 2 * SCATTERED);
+	for (unsigned i = 0; i < 2; i++)
+		vm_phys_return_frames(chain[i]);
 }
 
 /* All of them, and no more, whatever the order. */
