@@ -3,6 +3,7 @@
 #include <string.h>
 #include "kernel/base/clock.h"
 #include "kernel/base/mutex.h"
+#include "kernel/base/preempt.h"
 #include "kernel/base/rwlock.h"
 #include "kernel/base/sleepq.h"
 #include "kernel/base/spinlock.h"
@@ -227,6 +228,36 @@ lock_order(void **state)
 	expect_panic("lock order: \"low\"", spinlock_lock(&low));
 }
 
+/* A switch that is asked for waits for the end of the outermost preempt_enter(), whatever spinlocks are
+ * released before. */
+static void
+preemption_waits(void **state)
+{
+	static struct spinlock lock = SPINLOCK_INITIALIZER("lock", LOCK_RANK_PHYS);
+	uint32_t before = model_switches;
+
+	(void)state;
+	preempt_enter();
+	preempt_enter();
+	curthread()->preempt_pending = true;
+	spinlock_lock(&lock);
+	spinlock_unlock(&lock);
+	preempt_exit();
+	check_u64(before, model_switches);
+	spinlock_lock(&lock);
+	preempt_exit();
+	check_u64(before, model_switches);
+	spinlock_unlock(&lock);
+	check_u64(before + 1, model_switches);
+	preempt_enter();
+	curthread()->preempt_pending = true;
+	preempt_exit();
+	check_u64(before + 2, model_switches);
+	assert_true(cpu_irqs_on());
+	preempt_enter();
+	expect_panic("inside preempt_enter", lockorder_assert_sleepable("a wait"));
+}
+
 static struct mutex turn = MUTEX_INITIALIZER("turn", LOCK_RANK_PROC);
 static struct rwlock shared;
 static uint64_t counter;
@@ -291,6 +322,7 @@ main(void)
 	    {"model: a mapping that cannot be replaced is gone", replaced},
 	    {"model: kernel addresses are real memory", kernel_addresses},
 	    {"model: a lock taken out of order panics", lock_order},
+	    {"model: a switch waits for the end of preempt_enter", preemption_waits},
 	    {"model: locks exclude", locks_exclude},
 	    {"model: a timed wait ends when the clock says so, at once in real time", timed_wait},
 	    {"model: a wake-up before the wait is not lost", early_wake},

@@ -35,10 +35,17 @@ model_yield(void)
 	host_sched_yield();
 }
 
-/* The host decides who runs. */
+/* The host decides who runs: only noted. */
+uint32_t model_switches;
+
 void
 sched_preempt(void)
 {
+	struct thread *t = curthread();
+
+	if (t->preempt_pending)
+		__atomic_add_fetch(&model_switches, 1, __ATOMIC_RELAXED);
+	t->preempt_pending = false;
 }
 
 static uint32_t

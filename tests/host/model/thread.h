@@ -28,6 +28,9 @@ void model_thread_await_sleep(struct thread *t);
 /* model_cpu_switch: the caller goes on as processor id, which has no thread. */
 void model_cpu_switch(uint32_t id);
 
+/* model_switches: how often a thread would have gone as its preempt_pending asked.  Atomic. */
+extern uint32_t model_switches;
+
 /* A flag that threads can wait for. */
 struct model_event {
 	bool set;
