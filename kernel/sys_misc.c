@@ -19,6 +19,7 @@
 #include "kernel/thread.h"
 #include "vm/pmap.h"
 #include "vm/vm_charge.h"
+#include "vm/vm_fault.h"
 #include "vm/vm_map.h"
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
@@ -98,22 +99,43 @@ sys_console_write(const struct trapframe *tf)
 	return write_text(ARG0(tf), ARG1(tf), run_mode() ? write_output : console_write);
 }
 
+/* writable: can all of this be written?  It is faulted in, so that the answer is likely to last. */
+static bool
+writable(uint64_t uaddr, uint64_t size)
+{
+	vm_map_t map = &curproc()->vmspace->vm_map;
+
+	for (uint64_t page = trunc_page(uaddr); page < uaddr + size; page += PAGE_SIZE)
+		if (vm_fault(map, page, VM_PROT_WRITE, VM_FAULT_NORMAL) != KERN_SUCCESS)
+			return false;
+	return true;
+}
+
+/* A bad buffer is refused before the call waits.  One that becomes bad while it waits costs the
+ * caller an error, but nobody the input. */
 int64_t
 sys_console_read(const struct trapframe *tf)
 {
 	void *uaddr = (void *)ARG0(tf);
 	uint64_t size = ARG1(tf);
 	char piece[TEXT_PIECE];
+	bool copied;
 	long n;
 
 	if (!user_range_ok(uaddr, size))
 		return -EFAULT;
 	if (size == 0)
 		return 0;
-	n = console_input_read(piece, size < TEXT_PIECE ? size : TEXT_PIECE);
+	if (size > TEXT_PIECE)
+		size = TEXT_PIECE;
+	if (!writable(ARG0(tf), size))
+		return -EFAULT;
+	n = console_input_peek(piece, size);
 	if (n == CONSOLE_READ_KILLED)
 		return -EINTR;
-	return copyout(piece, uaddr, (size_t)n) ? n : -EFAULT;
+	copied = copyout(piece, uaddr, (size_t)n);
+	console_input_taken(copied ? (size_t)n : 0);
+	return copied ? n : -EFAULT;
 }
 
 /* ---- Futexes ---- */

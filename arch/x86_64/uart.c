@@ -5,9 +5,11 @@
  * Output is polled, so that it works in a panic and with interrupts off.  Input comes by interrupt
  * into a ring, from which threads take it:
  *
- *	interrupt --> ring[head++] ... ring[tail++] --> console_input_read
+ *	interrupt --> ring[head++] ... ring[tail] --> console_input_peek, tail += console_input_taken
  *
  * head and tail only grow; their difference is what is in the ring.  What finds it full is lost.
+ * Input leaves the ring only when its reader has it for good: between peek and taken he is the only
+ * one, and others wait for him.
  */
 #include <stdbool.h>
 #include <machine/apic.h>
@@ -16,6 +18,7 @@
 #include <machine/io.h>
 #include <machine/trap.h>
 #include <machine/uart.h>
+#include "kernel/base/panic.h"
 #include "kernel/base/print.h"
 #include "kernel/base/sleepq.h"
 #include "kernel/base/spinlock.h"
@@ -52,6 +55,7 @@ static bool present; /* constant after uart_init */
 static struct {
 	struct spinlock lock;
 	uint32_t head, tail;   /* lock */
+	bool reading;	       /* lock: between a peek and its taken */
 	char bytes[RING_SIZE]; /* lock */
 } input = {.lock = SPINLOCK_INITIALIZER("console input", LOCK_RANK_INPUT)};
 
@@ -145,24 +149,25 @@ uart_input_init(void)
 	io_out8(UART_INTERRUPTS, INTERRUPT_INPUT);
 }
 
-/* input_take: up to size bytes out of the ring; 0 if it is empty.  input.lock held. */
+/* input_copy: up to size bytes of what is in the ring, which stay there.  input.lock held. */
 static size_t
-input_take(char *buf, size_t size)
+input_copy(char *buf, size_t size)
 {
 	size_t n = 0;
 
-	while (n < size && input.tail != input.head)
-		buf[n++] = input.bytes[input.tail++ % RING_SIZE];
+	for (; n < size && input.tail + n != input.head; n++)
+		buf[n] = input.bytes[(input.tail + n) % RING_SIZE];
 	return n;
 }
 
 long
-console_input_read(char *buf, size_t size)
+console_input_peek(char *buf, size_t size)
 {
 	size_t n;
 
+	ASSERT(size > 0, "a peek at %zu bytes", size);
 	spinlock_lock(&input.lock);
-	while ((n = input_take(buf, size)) == 0 && size > 0) {
+	while (input.reading || (n = input_copy(buf, size)) == 0) {
 		enum sleepq_result r;
 
 		sleepq_prepare(&input, "console input");
@@ -172,6 +177,19 @@ console_input_read(char *buf, size_t size)
 			return CONSOLE_READ_KILLED;
 		spinlock_lock(&input.lock);
 	}
+	input.reading = true;
 	spinlock_unlock(&input.lock);
 	return (long)n;
+}
+
+void
+console_input_taken(size_t n)
+{
+	spinlock_lock(&input.lock);
+	ASSERT(input.reading && n <= input.head - input.tail, "%zu bytes taken of %u", n,
+	       (unsigned)(input.head - input.tail));
+	input.tail += n;
+	input.reading = false;
+	spinlock_unlock(&input.lock);
+	sleepq_wake_all(&input);
 }

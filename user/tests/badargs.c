@@ -523,6 +523,13 @@ bad_console_read(void)
 	EXPECT_EQ(console_read((void *)-8ul, 16), -EFAULT);
 	EXPECT_EQ(console_read((void *)buffer, -1ul), -EFAULT);
 	EXPECT_EQ(console_read(NULL, 0), 0);
+	set_up();
+	EXPECT_EQ(console_read(NULL, 1), -EFAULT);
+	EXPECT_EQ(console_read((void *)unmapped, 1), -EFAULT);
+	EXPECT_EQ(console_read((void *)guarded, 1), -EFAULT);
+	EXPECT_EQ(console_read((void *)readable, 1), -EFAULT);
+	EXPECT_EQ(console_read((void *)inaccessible, 1), -EFAULT);
+	EXPECT_EQ(console_read((void *)(buffer + PAGE_SIZE - 1), 2), -EFAULT);
 }
 
 static const struct tap_test tests[] = {
@@ -538,7 +545,7 @@ static const struct tap_test tests[] = {
     {"without the root right the machine goes on", only_root},
     {"limits are kept in order and only shrink", bad_limits},
     {"proc_load refuses bad images, arguments and processes", bad_load},
-    {"console_read refuses what is not user space before it waits", bad_console_read},
+    {"console_read refuses what cannot be written before it waits", bad_console_read},
 };
 
 TAP_MAIN(tests)

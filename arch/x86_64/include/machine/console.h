@@ -20,11 +20,14 @@ void display_init_early(const struct boot_display *d);
 #define CONSOLE_READ_KILLED (-1l)
 
 /*
- * console_input_read: wait until the terminal has sent something, then take up to size bytes of it
- * to buf, as they came: no echo, no editing.  Returns how many (at least 1 unless size is 0), or
- * CONSOLE_READ_KILLED if the thread is to die.  Sleeps; no lock held.
+ * console_input_peek: wait until the terminal has sent something, then copy up to size (at least 1)
+ * bytes of it to buf, as they came: no echo, no editing.  Returns how many, at least 1: the caller is
+ * the reader now and calls console_input_taken() with the number he could use, perhaps 0: so many are
+ * gone, the rest is there for the next one.  Or returns CONSOLE_READ_KILLED if the thread is to die.
+ * Sleeps, for another reader too; no lock held.
  */
-long console_input_read(char *buf, size_t size);
+long console_input_peek(char *buf, size_t size);
+void console_input_taken(size_t n);
 
 /* QEMU's debug console ports, as tools/run reads them. */
 #define DEBUGCON_STATUS 0xe9 /* how a program ended */
