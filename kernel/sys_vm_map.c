@@ -139,6 +139,9 @@ map_flags(const struct request *r)
 		cow |= MAP_COPY_ON_WRITE;
 	if ((r->flags & VM_MAP_FLAG_GUARD) != 0)
 		cow |= MAP_CREATE_GUARD;
+	else if ((r->flags & VM_MAP_FLAG_STACK) == 0)
+		cow |=
+		    MAP_OWNER_LIMIT; /* a guard costs nothing, a stack is judged by vm_map_stack */
 	if ((r->flags & VM_MAP_FLAG_STACK) != 0)
 		cow |= MAP_STACK_AREA;
 	if ((r->flags & VM_MAP_FLAG_EXCL) != 0)
@@ -146,22 +149,6 @@ map_flags(const struct request *r)
 	if ((r->flags & VM_MAP_FLAG_NOCORE) != 0)
 		cow |= MAP_DISABLE_COREDUMP;
 	return cow;
-}
-
-/* within_limit: LIMIT_VMEM allows it.  A stack is judged by vm_map_stack, a guard costs nothing. */
-static bool
-within_limit(const struct target *t, const struct request *r)
-{
-	struct limit limit;
-	vm_size_t size;
-
-	if ((r->flags & (VM_MAP_FLAG_GUARD | VM_MAP_FLAG_STACK)) != 0)
-		return true;
-	proc_limit_get(t->proc, LIMIT_VMEM, &limit);
-	vm_map_lock_read(t->map);
-	size = t->map->size;
-	vm_map_unlock_read(t->map);
-	return size <= limit.cur && r->length <= limit.cur - size;
 }
 
 /* place: enter the mapping; r->addr becomes where it is. */
@@ -226,7 +213,7 @@ map_request(struct target *t, struct request *r)
 
 	if (error != 0)
 		return -error;
-	kr = within_limit(t, r) ? place(t->map, r) : KERN_RESOURCE_SHORTAGE;
+	kr = place(t->map, r);
 	if (kr != KERN_SUCCESS) {
 		if (r->object != NULL)
 			vm_object_deallocate(r->object);

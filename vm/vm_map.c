@@ -127,6 +127,22 @@ vm_map_range_valid(const struct vm_map *map, vm_offset_t start, vm_offset_t end)
 	return start <= end && start >= vm_map_min(map) && end <= vm_map_max(map);
 }
 
+/* The owner may end meanwhile: then the map has none any more, but the caller keeps the one it had
+ * from being freed. */
+uint64_t
+vm_map_owner_limit(vm_map_t map, enum vm_limit which)
+{
+	struct proc *p = __atomic_load_n(&map->owner, __ATOMIC_RELAXED);
+	uint64_t limit;
+
+	if (p == NULL)
+		return VM_LIMIT_INFINITY;
+	proc_lock(p);
+	limit = proc_limit(p, which);
+	proc_unlock(p);
+	return limit;
+}
+
 /* ---- the lock ---- */
 
 void

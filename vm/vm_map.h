@@ -124,6 +124,7 @@ struct vm_map {
 #define MAP_REMAP	     0x0400 /* vm_map_find with VMFS_NO_SPACE: replace what is there */
 #define MAP_CREATE_STACK_GAP 0x0800
 #define MAP_STACK_GROWS_DOWN 0x1000 /* accepted by vm_map_stack: the only direction there is */
+#define MAP_OWNER_LIMIT	     0x2000 /* vm_map_find, _fixed: the owner's LIMIT_VMEM applies */
 
 /* How vm_map_find chooses. */
 #define VMFS_NO_SPACE	      0 /* exactly *addr */

@@ -5,6 +5,7 @@
 
 #include "kernel/base/sched.h"
 #include "vm/vm_map.h"
+#include "vm/vm_proc.h"
 
 /* ---- vm_map_tree.c ---- */
 
@@ -54,6 +55,10 @@ void vm_map_release_dead(vm_map_entry_t dead);
 /* vm_map_drop_reference: true if it was the last one: then vm_map_destroy(), with no lock held. */
 bool vm_map_drop_reference(vm_map_t map);
 void vm_map_destroy(vm_map_t map);
+
+/* vm_map_owner_limit: what the owner of the map may have of this; VM_LIMIT_INFINITY if it has none.
+ * Takes the owner's process lock for a moment: no lock held. */
+uint64_t vm_map_owner_limit(vm_map_t map, enum vm_limit which);
 
 /* ---- vm_map_lookup.c ---- */
 
@@ -191,6 +196,10 @@ bool vm_map_chargeable(uint32_t eflags, const struct vm_object *object, vm_prot_
  * length bytes below max; false if none. */
 bool vm_map_findspace_aligned(vm_map_t map, vm_offset_t start, vm_size_t length, vm_size_t align,
 			      vm_offset_t *addr);
+
+/* vm_map_within_limit: may the map's size grow by `more` bytes, `less` of it going first?  Map
+ * locked. */
+bool vm_map_within_limit(vm_map_t map, uint64_t limit, vm_size_t more, vm_size_t less);
 
 /* ---- vm_stack.c ---- */
 

@@ -371,6 +371,38 @@ check_place(vm_offset_t addr, vm_size_t length, vm_offset_t max_addr)
 }
 
 /*
+ * What the owner's LIMIT_VMEM still allows is judged under the map's lock, or two threads together
+ * could exceed it.  The limit itself is read before: the process lock comes first in the order.
+ */
+static uint64_t
+insert_limit(vm_map_t map, int cow)
+{
+	return cow & MAP_OWNER_LIMIT ? vm_map_owner_limit(map, VM_LIMIT_VMEM) : VM_LIMIT_INFINITY;
+}
+
+bool
+vm_map_within_limit(vm_map_t map, uint64_t limit, vm_size_t more, vm_size_t less)
+{
+	return limit == VM_LIMIT_INFINITY || (more <= limit && map->size - less <= limit - more);
+}
+
+/* counted: bytes of [start, end) that count as the map's size. */
+static vm_size_t
+counted(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_size_t bytes = 0;
+	vm_map_entry_t e;
+
+	if (!vm_map_lookup_entry(map, start, &e))
+		e = e->next;
+	for (; e != &map->header && e->start < end; e = e->next)
+		if (!(e->eflags & VM_ENTRY_GUARD))
+			bytes +=
+			    (e->end < end ? e->end : end) - (e->start > start ? e->start : start);
+	return bytes;
+}
+
+/*
  * A stack is inserted under its owner's process lock, which comes before the map's.
  * lock_for_insert takes what `cow` asks for; unlock_after_insert lets go of it, and only then of
  * what was replaced.
@@ -440,7 +472,9 @@ insert_any(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_offse
  *	find_space	VMFS_*
  *
  * Locks:   none held; takes the map's (for MAP_STACK_AREA the owner's process lock first)
- * Returns: KERN_NO_SPACE  nothing fits; otherwise as vm_map_insert.  On failure *addr is unspecified.
+ * Returns: KERN_NO_SPACE           nothing fits
+ *          KERN_RESOURCE_SHORTAGE  also: over LIMIT_VMEM, with MAP_OWNER_LIMIT
+ *          otherwise as vm_map_insert.  On failure *addr is unspecified.
  * Source:  contracts 1.4, FND-01 to FND-09
  */
 kern_return_t
@@ -448,8 +482,9 @@ vm_map_find(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_offs
 	    vm_size_t length, vm_offset_t max_addr, int find_space, vm_prot_t prot, vm_prot_t max,
 	    int cow)
 {
-	struct proc *p;
 	kern_return_t kr = KERN_SUCCESS;
+	uint64_t limit;
+	struct proc *p;
 
 	if (find_space == VMFS_NO_SPACE) {
 		kr = check_place(*addr, length, max_addr);
@@ -458,9 +493,12 @@ vm_map_find(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_offs
 		if (cow & MAP_REMAP)
 			return vm_map_fixed(map, object, offset, *addr, length, prot, max, cow);
 	}
+	limit = insert_limit(map, cow);
 	p = lock_for_insert(map, cow);
 	if (find_space != VMFS_NO_SPACE)
 		kr = choose_place(map, addr, length, max_addr, find_space);
+	if (kr == KERN_SUCCESS && !vm_map_within_limit(map, limit, length, 0))
+		kr = KERN_RESOURCE_SHORTAGE;
 	if (kr == KERN_SUCCESS)
 		kr = insert_any(map, object, offset, *addr, length, prot, max, cow);
 	unlock_after_insert(map, p);
@@ -496,6 +534,8 @@ vm_map_find_min(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_
  * Locks:   as vm_map_find
  * Returns: KERN_INVALID_ADDRESS  out of the map's bounds (nothing is clamped)
  *          KERN_NO_SPACE         MAP_CHECK_EXCL and something is there
+ *          KERN_RESOURCE_SHORTAGE  also: over LIMIT_VMEM, with MAP_OWNER_LIMIT; what the range
+ *                                replaces does not count; nothing has changed
  *          KERN_ABORTED          killed while waiting for a wiring; nothing has changed
  *          otherwise as vm_map_insert; an error after the deletion leaves a hole
  * Source:  contracts 1.4, FND-09
@@ -505,17 +545,22 @@ vm_map_fixed(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_off
 	     vm_size_t length, vm_prot_t prot, vm_prot_t max, int cow)
 {
 	vm_offset_t end = start + length;
-	struct proc *p;
 	kern_return_t kr;
+	uint64_t limit;
+	struct proc *p;
 
 	if (length == 0 || end < start || !vm_map_range_valid(map, start, end))
 		return KERN_INVALID_ADDRESS;
 	if (!page_aligned(start | end))
 		return KERN_INVALID_ARGUMENT;
+	limit = insert_limit(map, cow);
 	kr = lock_for_fixed(map, cow, start, end, &p);
 	if (kr != KERN_SUCCESS)
 		return kr;
-	if (!(cow & MAP_CHECK_EXCL))
+	if (limit != VM_LIMIT_INFINITY &&
+	    !vm_map_within_limit(map, limit, length, counted(map, start, end)))
+		kr = KERN_RESOURCE_SHORTAGE;
+	if (kr == KERN_SUCCESS && !(cow & MAP_CHECK_EXCL))
 		kr = vm_map_delete(map, start, end);
 	if (kr == KERN_SUCCESS)
 		kr = insert_any(map, object, offset, start, length, prot, max, cow);

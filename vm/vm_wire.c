@@ -22,7 +22,6 @@
 #include "vm/vm_map_impl.h"
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
-#include "vm/vm_proc.h"
 #include "vm/vm_wire.h"
 
 /* ---- pages of a wired entry ---- */
@@ -295,22 +294,6 @@ wire_locked(const struct wiring *w)
 	return kr;
 }
 
-/* wire_limit: what the owner of the map may have wired, all in all.  He may end meanwhile: then the
- * map has no owner any more, but the caller keeps the one it had from being freed. */
-static uint64_t
-wire_limit(vm_map_t map, int flags)
-{
-	struct proc *p = __atomic_load_n(&map->owner, __ATOMIC_RELAXED);
-	uint64_t limit;
-
-	if (!(flags & VM_MAP_WIRE_USER) || p == NULL)
-		return VM_LIMIT_INFINITY;
-	proc_lock(p);
-	limit = proc_limit(p, VM_LIMIT_MEMLOCK);
-	proc_unlock(p);
-	return limit;
-}
-
 /*
  * vm_map_wire: make [start, end) resident and keep it so.  All of it or nothing.
  *
@@ -336,7 +319,8 @@ vm_map_wire(vm_map_t map, vm_offset_t start, vm_offset_t end, int flags)
 		return KERN_INVALID_ARGUMENT;
 	if (start == end)
 		return KERN_SUCCESS;
-	w.limit = wire_limit(map, flags);
+	w.limit = flags & VM_MAP_WIRE_USER ? vm_map_owner_limit(map, VM_LIMIT_MEMLOCK)
+					   : VM_LIMIT_INFINITY;
 	vm_map_lock(map);
 	kr = vm_map_wait_range(map, start, end);
 	if (kr != KERN_SUCCESS)

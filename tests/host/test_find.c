@@ -428,6 +428,88 @@ fnd_09_wiring(void **state)
 	vm_object_deallocate(object);
 }
 
+/* The owner's limit. */
+
+#define LIMITED MAP_OWNER_LIMIT
+
+static void
+limit_find(void **state)
+{
+	struct vm_fixture *f = *state;
+	vm_offset_t addr = A;
+
+	space_map(f->map, A, 2 * P, RW, ALL, 0);
+	block(f->map, A + 2 * P, A + 8 * P);
+	model_proc_set_limit(f->proc, VM_LIMIT_VMEM, 4 * P);
+	check_kr(KERN_RESOURCE_SHORTAGE,
+		 vm_map_find(f->map, NULL, 0, &addr, 3 * P, 0, VMFS_ANY_SPACE, RW, ALL, LIMITED));
+	check_u64(2 * P, f->map->size);
+	addr = A;
+	check_kr(KERN_SUCCESS,
+		 vm_map_find(f->map, NULL, 0, &addr, 2 * P, 0, VMFS_ANY_SPACE, RW, ALL, LIMITED));
+	check_u64(A + 8 * P, addr);
+	/* Who does not ask is not limited; with nothing left, not even a page. */
+	check_kr(KERN_RESOURCE_SHORTAGE,
+		 vm_map_find(f->map, NULL, 0, &addr, P, 0, VMFS_ANY_SPACE, RW, ALL, LIMITED));
+	check_kr(KERN_SUCCESS,
+		 vm_map_find(f->map, NULL, 0, &addr, P, 0, VMFS_ANY_SPACE, RW, ALL, 0));
+}
+
+/* What is replaced does not count; a refusal deletes nothing. */
+static void
+limit_fixed(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct map_snapshot *before;
+
+	space_map(f->map, A, 4 * P, RW, ALL, 0);
+	block(f->map, A + 4 * P, A + 6 * P);
+	space_fill(f->proc, A, 4, 1);
+	model_proc_set_limit(f->proc, VM_LIMIT_VMEM, 6 * P - 1);
+	before = map_snapshot_take(f->map);
+	check_kr(KERN_RESOURCE_SHORTAGE,
+		 vm_map_fixed(f->map, NULL, 0, A + 2 * P, 4 * P, R, ALL, LIMITED));
+	check_unchanged(before, f->map);
+	model_proc_set_limit(f->proc, VM_LIMIT_VMEM, 6 * P);
+	check_kr(KERN_SUCCESS, vm_map_fixed(f->map, NULL, 0, A + 2 * P, 4 * P, R, ALL, LIMITED));
+	check_u64(6 * P, f->map->size);
+	/* Also of a map that is over its limit already. */
+	model_proc_set_limit(f->proc, VM_LIMIT_VMEM, P);
+	check_kr(KERN_RESOURCE_SHORTAGE, vm_map_fixed(f->map, NULL, 0, A, P, R, ALL, LIMITED));
+	check_fill(f->proc, A, 2, 1);
+}
+
+static void
+find_limited(void *arg)
+{
+	struct request *r = arg;
+	vm_offset_t addr = A;
+
+	r->kr = vm_map_find(r->f->map, NULL, 0, &addr, 3 * P, 0, VMFS_ANY_SPACE, RW, ALL, LIMITED);
+}
+
+/* Both have asked for the limit when neither has mapped anything yet. */
+static void
+limit_race(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct request r[2] = {{f, 0, 0, -1}, {f, 0, 0, -1}};
+	struct thread *t[2];
+
+	model_proc_set_limit(f->proc, VM_LIMIT_VMEM, 5 * P);
+	vm_map_lock(f->map);
+	for (size_t i = 0; i < 2; i++) {
+		t[i] = model_thread_start("mapper", find_limited, &r[i]);
+		model_thread_await_sleep(t[i]);
+	}
+	vm_map_unlock(f->map);
+	for (size_t i = 0; i < 2; i++)
+		model_thread_join(t[i]);
+	check_u64(3 * P, f->map->size);
+	check_u64(1, (r[0].kr == KERN_SUCCESS) + (r[1].kr == KERN_SUCCESS));
+	check_kr(KERN_RESOURCE_SHORTAGE, r[0].kr == KERN_SUCCESS ? r[1].kr : r[0].kr);
+}
+
 int
 main(void)
 {
@@ -449,6 +531,9 @@ main(void)
 	    {"FND-09: a range that cannot be mapped deletes nothing", fnd_09_bounds},
 	    {"FND-09: an observer never sees a hole", fnd_09_atomic},
 	    {"FND-09: ... not even when the replacement waits for a wiring", fnd_09_wiring},
+	    {"find: LIMIT_VMEM may be reached, not exceeded, by who asks for it", limit_find},
+	    {"fixed: what is replaced does not count against LIMIT_VMEM", limit_fixed},
+	    {"find: two threads together do not exceed LIMIT_VMEM", limit_race},
 	};
 
 	return host_run(&vm_fixture, tests, ARRAY_SIZE(tests));
