@@ -24,6 +24,7 @@
 ## make bench-linux [G="name ..."] the same work on Linux, for comparison (Debian only)
 ## make all | kernel | user | iso build only
 ## make lint | format             check the sources | let clang-format lay them out
+## make man [P=vm_map_protect]    the manual pages to build/man, as text and HTML | show one
 ## make setup | doctor            install what is missing | say what is wrong with this machine
 ## make clean                     remove build/
 ##
@@ -288,7 +289,7 @@ bench-linux:
 
 # --- Housekeeping ----------------------------------------------------------------------------
 
-.PHONY: lint format clean help
+.PHONY: lint format man clean help
 lint:
 	@CLANG_FORMAT='$(CLANG_FORMAT)' CLANG_TIDY='$(CLANG_TIDY)' PYTHON='$(PYTHON)' JOBS=$(JOBS) \
 		KERNEL_FLAGS='$(KERNEL_INCLUDES) -DPAGODA_KERNEL $(CONFIG_debug)' \
@@ -296,6 +297,10 @@ lint:
 
 format:
 	@CLANG_FORMAT='$(CLANG_FORMAT)' tools/lint format
+
+man:
+	@tools/setup man
+	@tools/man build/man $(P)
 
 clean:
 	rm -rf build
