@@ -10,9 +10,11 @@
  * that takes physical for virtual distances fails.  The boot region, which holds the page array,
  * is in one piece.
  *
- * Everything begins full of junk.
+ * Everything begins full of junk: the boot region at once, a frame when it is first asked for, as
+ * most tests use few of them.
  */
 #define _GNU_SOURCE
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -32,6 +34,14 @@
 static uint64_t boot_end; /* frame behind the boot region */
 static int file = -1;
 static char *window;
+
+/* By frame number: has it been filled with junk?  Atomic. */
+enum fill {
+	UNFILLED,
+	BEING_FILLED,
+	FILLED
+};
+static uint8_t *fills;
 
 static struct list taken = LIST_INITIALIZER(taken); /* frames of model_memory_take_all() */
 
@@ -53,8 +63,9 @@ model_memory_file(void)
 	return file;
 }
 
-off_t
-model_memory_offset(vm_paddr_t pa)
+/* frame_offset: where in the file pa is. */
+static off_t
+frame_offset(vm_paddr_t pa)
 {
 	uint64_t pfn = atop(pa);
 
@@ -66,6 +77,34 @@ model_memory_offset(vm_paddr_t pa)
 		       (pa & PAGE_MASK));
 }
 
+/* fill_frame: the first time a frame is asked for; whoever comes second waits for the first. */
+static void
+fill_frame(uint64_t pfn)
+{
+	char *frame = window + frame_offset(ptoa(pfn));
+	uint8_t fill = UNFILLED;
+
+	if (__atomic_compare_exchange_n(&fills[pfn], &fill, BEING_FILLED, false, __ATOMIC_ACQUIRE,
+					__ATOMIC_ACQUIRE)) {
+		ASAN_UNPOISON_MEMORY_REGION(frame, PAGE_SIZE);
+		memset(frame, JUNK, PAGE_SIZE);
+		__atomic_store_n(&fills[pfn], FILLED, __ATOMIC_RELEASE);
+	}
+	while (__atomic_load_n(&fills[pfn], __ATOMIC_ACQUIRE) != FILLED)
+		;
+}
+
+off_t
+model_memory_offset(vm_paddr_t pa)
+{
+	off_t offset = frame_offset(pa);
+
+	if (atop(pa) >= FIRST_FRAME &&
+	    __atomic_load_n(&fills[atop(pa)], __ATOMIC_ACQUIRE) != FILLED)
+		fill_frame(atop(pa));
+	return offset;
+}
+
 void
 model_memory_boot(uint64_t frames)
 {
@@ -75,20 +114,19 @@ model_memory_boot(uint64_t frames)
 	boot_end = BOOT_START + boot_frames(max_pfn);
 	if (boot_end > FIRST_FRAME)
 		model_die("the page array of %lu frames does not fit", (unsigned long)frames);
-	size = (size_t)model_memory_offset(ptoa(max_pfn));
+	size = (size_t)frame_offset(ptoa(max_pfn));
 	file = memfd_create("memory", MFD_CLOEXEC);
 	if (file < 0 || ftruncate(file, (off_t)size) != 0)
 		model_die("no file in memory of %zu bytes", size);
 	window = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
 	if (window == MAP_FAILED)
 		model_die("no address space for %zu bytes", size);
+	fills = calloc(max_pfn, sizeof(*fills));
+	if (fills == NULL)
+		model_die("no memory for the state of %lu frames", (unsigned long)frames);
+	ASAN_POISON_MEMORY_REGION(window, size);
+	ASAN_UNPOISON_MEMORY_REGION(window, ptoa(boot_end - BOOT_START));
 	memset(window, JUNK, ptoa(boot_end - BOOT_START));
-	for (uint64_t i = FIRST_FRAME; i < max_pfn; i++) {
-		char *frame = window + model_memory_offset(ptoa(i));
-
-		memset(frame, JUNK, PAGE_SIZE);
-		ASAN_POISON_MEMORY_REGION(frame + PAGE_SIZE, STRIDE - PAGE_SIZE);
-	}
 	vm_phys_early_add(ptoa(BOOT_START), ptoa(boot_end));
 	vm_phys_early_add(ptoa(FIRST_FRAME), ptoa(max_pfn));
 	vm_phys_init();
