@@ -14,6 +14,7 @@
 ##                                                (leave with Ctrl-A X)
 ## make test                      all tests; the last line is "N passed, N failed"
 ## make test-host                 vm/ as a host program, under the sanitizers
+## make test-plants [P=text]      do host tests notice planted faults?
 ## make test-qemu [T=pattern] [SMP=n]             boots and user programs
 ## make gdb [T="program arg ..."]  QEMU stopped at the first instruction, GDB attached
 ## make gdb-replay [T="program arg ..."] [CMDLINE="words for the kernel"]
@@ -255,12 +256,15 @@ doctor:
 		exit 1; }
 	@tools/doctor
 
-.PHONY: test test-host test-qemu test-behaviours
+.PHONY: test test-host test-plants test-qemu test-behaviours
 test: setup
-	@tools/test-all $(SUBMAKE) -- test-host test-qemu test-behaviours
+	@tools/test-all $(SUBMAKE) -- test-host test-plants test-qemu test-behaviours
 
 test-host:
 	@$(SUBMAKE) -C tests/host O=$(abspath build)/host test
+
+test-plants:
+	@$(SUBMAKE) -C tests/host O=$(abspath build)/host plants
 
 test-qemu: all iso
 	@PAGODA_BUILD_DIR=$(O) PAGODA_SMP=$(SMP) JOBS=$(JOBS) tools/test-qemu '$(T)'

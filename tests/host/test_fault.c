@@ -10,6 +10,7 @@
 #include "model/vm_fixture.h"
 #include "vm/vm_fault.h"
 #include "vm/vm_kern.h"
+#include "vm/vm_map_impl.h"
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
 #include "vm/vmspace.h"
@@ -272,8 +273,6 @@ one_copy_for_all(void **state)
 	}
 }
 
-/* FLT-06, FLT-07, FLT-11: a page that is being filled stands for one that a pager brings. */
-
 struct toucher {
 	struct proc *proc;
 	vm_offset_t va;
@@ -287,6 +286,32 @@ touch(void *arg)
 
 	t->signal = store(t->proc, t->va);
 }
+
+/* A fault has seen that there is no object and waits to make one; meanwhile another one has. */
+static void
+one_object_for_all(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct toucher t = {.proc = f->proc, .va = A};
+	struct vm_object *object;
+	struct thread *thread;
+
+	space_map(f->map, A, 4 * P, VM_PROT_RW, VM_PROT_ALL, 0);
+	vm_map_lock_read(f->map);
+	thread = model_thread_start("toucher", touch, &t);
+	model_thread_await_sleep(thread);
+	check_kr(0, vm_map_lock_upgrade(f->map));
+	check_kr(KERN_SUCCESS, vm_map_entry_materialise(f->map->header.next));
+	object = f->map->header.next->object;
+	vm_map_unlock(f->map);
+	model_thread_join(thread);
+	check_u64(MODEL_OK, t.signal);
+	assert_ptr_equal(object, space_entry(f->map, A)->object);
+	check_u64(1, object->resident);
+	check_u64(5, model_user_load(f->proc, A));
+}
+
+/* FLT-06, FLT-07, FLT-11: a page that is being filled stands for one that a pager brings. */
 
 /* stalled: an object of 4 pages, mapped at A, and a thread that waits for its first page. */
 static struct thread *
@@ -560,6 +585,7 @@ main(void)
 	    {"FLT-04: write-only memory takes stores", write_only},
 	    {"FLT-05: who fault for the same page at once all get one", one_page_for_all},
 	    {"FLT-05: likewise the same copy", one_copy_for_all},
+	    {"FLT-05: likewise the same object", one_object_for_all},
 	    {"FLT-06: unmapped while the fault waits for the page", unmapped_meanwhile},
 	    {"FLT-06: replaced while the fault waits for the page", replaced_meanwhile},
 	    {"FLT-07: made read-only while the fault waits for the page", protected_meanwhile},

@@ -637,6 +637,8 @@ prt_18(void **state)
 
 	space_map(f->map, A, 9 * P, RW, ALL, 0);
 	space_fill(f->proc, A, 9, 1);
+	/* Both change several entries where they overlap. */
+	check_kr(KERN_SUCCESS, vm_map_inherit(f->map, A + 4 * P, A + 5 * P, VM_INHERIT_NONE));
 	t[0] = model_thread_start("low", protect_rounds, &low);
 	t[1] = model_thread_start("high", protect_rounds, &high);
 	for (int i = 0; i < ROUNDS; i++)
@@ -667,6 +669,21 @@ prt_18_lock(void **state)
 	vm_map_unlock_read(f->map);
 	model_thread_join(t);
 	check_entry(f->map, A, A + 2 * P, R, ALL);
+}
+
+/* The timestamp counts the exclusive locks: one is taken, however many entries there are. */
+static void
+prt_18_once(void **state)
+{
+	struct vm_fixture *f = *state;
+	uint64_t before;
+
+	space_map(f->map, A, 9 * P, RW, ALL, 0);
+	space_fill(f->proc, A, 9, 1);
+	check_kr(KERN_SUCCESS, vm_map_inherit(f->map, A + 4 * P, A + 5 * P, VM_INHERIT_NONE));
+	before = f->map->timestamp;
+	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A + P, A + 8 * P, R, FALSE));
+	check_u64(before + 1, f->map->timestamp);
 }
 
 static void
@@ -768,6 +785,7 @@ main(void)
 	    {"PRT-17: each entry keeps or loses WRITE by its own copy-on-write flag", prt_17},
 	    {"PRT-18: concurrent changes of overlapping ranges never mix", prt_18},
 	    {"PRT-18: the map lock is held for the whole call", prt_18_lock},
+	    {"PRT-18: and is taken once", prt_18_once},
 	    {"PRT-19: a plain guard allows nothing but NONE", prt_19},
 	    {"PRT: a refused charge changes nothing", charge_refused},
 	    {"PRT: without memory for a cut nothing has changed", no_memory},

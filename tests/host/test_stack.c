@@ -153,12 +153,14 @@ static void
 stk_18(void **state)
 {
 	struct vm_fixture *f = *state;
-	int cow = MAP_DISABLE_COREDUMP | MAP_COPY_ON_WRITE | MAP_STACK_GROWS_DOWN;
+	int cow =
+	    MAP_DISABLE_COREDUMP | MAP_DISABLE_SYNCER | MAP_COPY_ON_WRITE | MAP_STACK_GROWS_DOWN;
+	const uint32_t passed_on = VM_ENTRY_NOCOREDUMP | VM_ENTRY_NOSYNC;
 	vm_offset_t start = TOP - stack_init(SIZE);
 
 	check_kr(KERN_SUCCESS, vm_map_stack(f->map, A, SIZE, VM_PROT_RW, VM_PROT_ALL, cow));
-	check_u64(VM_ENTRY_GROWS_DOWN | VM_ENTRY_CHARGED | VM_ENTRY_NOCOREDUMP | VM_ENTRY_COW |
-		      VM_ENTRY_NEEDS_COPY,
+	check_u64(VM_ENTRY_GROWS_DOWN | VM_ENTRY_CHARGED | VM_ENTRY_COW | VM_ENTRY_NEEDS_COPY |
+		      passed_on,
 		  map_at(f->map, TOP - 1)->eflags);
 	model_user_store(f->proc, TOP - 1, 1);
 	model_user_store(f->proc, start - 1, 2);
@@ -166,7 +168,7 @@ stk_18(void **state)
 	/* What is inserted for want of an equal neighbour carries the flags, too. */
 	check_kr(KERN_SUCCESS, vm_map_protect(f->map, start - vm_sgrowsiz, start, VM_PROT_READ, 0));
 	model_user_store(f->proc, start - vm_sgrowsiz - 1, 3);
-	assert_true(map_at(f->map, start - vm_sgrowsiz - 1)->eflags & VM_ENTRY_NOCOREDUMP);
+	check_u64(passed_on, map_at(f->map, start - vm_sgrowsiz - 1)->eflags & passed_on);
 	check_u64(1, model_user_load(f->proc, TOP - 1));
 	check_u64(2, model_user_load(f->proc, start - 1));
 	check_u64(3, model_user_load(f->proc, start - vm_sgrowsiz - 1));

@@ -182,9 +182,14 @@ static void
 sub_05(void **state)
 {
 	vm_map_t wide = vm_map_create(kernel_pmap, PARENT_MIN - SIZE, PARENT_MAX + SIZE);
+	/* These would do if the range were cut. */
+	vm_map_t first = vm_map_create(kernel_pmap, PARENT_MIN, PARENT_MIN + SIZE);
+	vm_map_t last = vm_map_create(kernel_pmap, PARENT_MAX - SIZE, PARENT_MAX);
 
 	(void)state;
 	place(parent, PARENT_MIN, PARENT_MAX - PARENT_MIN, 0);
+	refuse(parent, PARENT_MIN - PAGE, PARENT_MIN + SIZE, first);
+	refuse(parent, PARENT_MAX - SIZE, PARENT_MAX + PAGE, last);
 	refuse(parent, PARENT_MIN - PAGE, PARENT_MIN + SIZE, wide);
 	refuse(parent, PARENT_MAX - SIZE, PARENT_MAX + PAGE, wide);
 	refuse(parent, PARENT_MIN - PAGE, PARENT_MAX + PAGE, wide);
@@ -194,6 +199,8 @@ sub_05(void **state)
 	refuse(parent, PARENT_MAX, PARENT_MAX + PAGE, wide);
 	refuse(parent, PARENT_MIN - SIZE, PARENT_MIN, wide);
 	vm_map_deallocate(wide);
+	vm_map_deallocate(first);
+	vm_map_deallocate(last);
 }
 
 static void

@@ -13,7 +13,7 @@ import re
 TABLE = "docs/contracts/behaviours.md"
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
-# Y: the manual pages say it, P: it follows from them; N: neither, and N+ is of the core all the same.
+# Y: the manual pages say it, P: it follows from them, N: neither; N+ is of the core all the same.
 CORE = {"Y": True, "P": True, "N": False, "N+": True}
 ID = r"[A-Z]{2,3}-\d\d"
 IDS = rf"((?:{ID}(?:, )?)+):"  # the beginning of a test's name
