@@ -58,15 +58,15 @@ memobj_object_destroy(struct kobject *o)
 	vm_zone_free(&memobj_zone, m);
 }
 
-/* memobj_alloc: a handle's object of this type and size; NULL without memory. */
+/* memobj_alloc: a handle's object of this kind and size; NULL without memory. */
 static struct memobj *
-memobj_alloc(enum vm_object_type type, uint64_t bytes)
+memobj_alloc(const struct vm_pager_ops *pager, uint64_t bytes)
 {
 	struct memobj *m = vm_zone_alloc(&memobj_zone, VM_ZONE_ZERO);
 
 	if (m == NULL)
 		return NULL;
-	m->vm_object = vm_object_allocate(type, atop(round_page(bytes)));
+	m->vm_object = vm_object_allocate(pager, atop(round_page(bytes)));
 	if (m->vm_object == NULL) {
 		vm_zone_free(&memobj_zone, m);
 		return NULL;
@@ -86,7 +86,7 @@ memobj_create(uint64_t bytes, struct memobj **out)
 	charge = round_page(bytes);
 	if (!vm_charge(charge))
 		return ENOMEM;
-	*out = memobj_alloc(VM_OBJECT_ANONYMOUS, bytes);
+	*out = memobj_alloc(&vm_pager_anonymous, bytes);
 	if (*out == NULL) {
 		vm_uncharge(charge);
 		return ENOMEM;
@@ -115,7 +115,7 @@ insert_frame(struct vm_object *object, vm_paddr_t pa, vm_pindex_t index)
 struct memobj *
 memobj_create_boot(uint64_t pa, uint64_t bytes)
 {
-	struct memobj *m = memobj_alloc(VM_OBJECT_BOOT, bytes);
+	struct memobj *m = memobj_alloc(&vm_pager_boot, bytes);
 	uint64_t end = round_page(bytes);
 
 	if (m == NULL)

@@ -10,8 +10,11 @@
  *	case 3	top [....] -> A [..p.]  read	map A's page, without the right to write
  *	case 4	top [....] -> A [..p.]  write	copy A's page up into the top object and map the copy
  *
+ * Where the last object of the chain has a pager, an absent page is not zero but asked for
+ * (vm_pager.c): with everything let go, and then the fault begins again, in case 1, 3 or 4.
+ *
  * Locks in a resolution: the map, shared; the top object, exclusively; the backing objects hand over
- * hand.  Nothing sleeps with them: who must wait (a busy page, memory) lets go of
+ * hand.  Nothing sleeps with them: who must wait (a busy page, memory, a pager) lets go of
  * everything, waits, and starts again at the lookup.
  *
  * Rejected: taking the object's lock shared for case 1.  One page-sized critical section is shorter
@@ -26,9 +29,14 @@
 #include "vm/vm_map_impl.h"
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
+#include "vm/vm_pager.h"
 
 /* How often a fault waits for memory before it gives up; one wait is a tenth of a second. */
 #define MEMORY_WAITS 20
+
+/* An attempt's result, besides KERN_*: a page must be brought in first.  This one and those from
+ * KERN_RESTART on say that everything has been let go. */
+#define FAULT_PAGE_IN (KERN_ABORTED + 1)
 
 /* What a fault has been told and what it has learnt so far. */
 struct fault {
@@ -38,6 +46,10 @@ struct fault {
 	bool grown;	       /* a stack grew for it */
 	uint8_t waits;	       /* for memory, so far */
 	struct vm_page **hold; /* where to return a held page, or NULL */
+
+	struct vm_object
+	    *asked; /* with FAULT_PAGE_IN: its pager has the page; a reference is ours */
+	vm_pindex_t asked_pindex;
 };
 
 static void
@@ -117,31 +129,29 @@ fault_wants_copy(const struct fault *f)
 }
 
 /*
- * fault_find_below: the page behind the top object, its object write-locked; NULL: no object of the
- * chain has it, and nothing but the top object is locked; *zeroes says whether it is zero then: not
- * if an object that ends before it, or one that is not anonymous, should have had it.
+ * fault_find_below: the page behind the top object; NULL: no object of the chain has it.  *last is the
+ * object that has it, or the last one that was asked, write-locked; *pindex the place in it.
  */
 static struct vm_page *
-fault_find_below(struct fault *f, bool *zeroes)
+fault_find_below(struct fault *f, struct vm_object **last, vm_pindex_t *pindex)
 {
 	struct vm_object *object = f->l.object, *below;
-	vm_pindex_t pindex = f->l.pindex;
+	vm_pindex_t i = f->l.pindex;
 	struct vm_page *m = NULL;
 	bool inside = true;
 
 	while (m == NULL && inside && (below = object->backing) != NULL) {
 		rwlock_write(&below->lock);
-		pindex += atop(object->backing_offset);
+		i += atop(object->backing_offset);
 		if (object != f->l.object)
 			rwlock_write_unlock(&object->lock);
 		object = below;
-		inside = pindex < object->size;
+		inside = i < object->size;
 		if (inside)
-			m = vm_radix_lookup(&object->pages, pindex);
+			m = vm_radix_lookup(&object->pages, i);
 	}
-	*zeroes = inside && object->type == VM_OBJECT_ANONYMOUS;
-	if (m == NULL && object != f->l.object)
-		rwlock_write_unlock(&object->lock);
+	*last = object;
+	*pindex = i;
 	return m;
 }
 
@@ -158,20 +168,54 @@ fault_page_busy(struct fault *f, struct vm_page *m)
 	return vm_page_sleep(m, "vmpbusy") == KERN_SUCCESS ? KERN_RESTART : KERN_ABORTED;
 }
 
+/* fault_ask: the pager of `object`, write-locked, has the page.  Lets go of everything, as its result
+ * says; the reference is for fault_page_in(). */
+static SLOWPATH kern_return_t
+fault_ask(struct fault *f, struct vm_object *object, vm_pindex_t pindex)
+{
+	f->asked = object;
+	f->asked_pindex = pindex;
+	vm_object_reference_locked(object);
+	if (object != f->l.object)
+		rwlock_write_unlock(&object->lock);
+	rwlock_write_unlock(&f->l.object->lock);
+	fault_unlock(f);
+	return FAULT_PAGE_IN;
+}
+
+/*
+ * fault_absent: no object of the chain has the page.  `object`, the last one, says what that means; it
+ * is write-locked, and unlocked unless it is the top object.
+ */
+static __attribute__((noinline)) kern_return_t
+fault_absent(struct fault *f, struct vm_object *object, vm_pindex_t pindex)
+{
+	uint32_t traits = object->traits;
+	bool inside = pindex < object->size;
+
+	if (inside && vm_pager_has_page(object, pindex))
+		return fault_ask(f, object, pindex);
+	if (object != f->l.object)
+		rwlock_write_unlock(&object->lock);
+	if (traits & VM_PAGER_NO_FAULT)
+		return KERN_INVALID_ADDRESS;
+	return inside && (traits & VM_PAGER_ANONYMOUS) ? fault_zero_fill(f) : KERN_OUT_OF_BOUNDS;
+}
+
 /* fault_below: cases 2, 3 and 4. */
 static __attribute__((noinline)) kern_return_t
 fault_below(struct fault *f)
 {
-	bool zeroes, copied = false;
-	struct vm_page *m = fault_find_below(f, &zeroes);
+	bool copied = false;
 	struct vm_object *owner;
+	vm_pindex_t pindex;
+	struct vm_page *m = fault_find_below(f, &owner, &pindex);
 	kern_return_t kr;
 
 	if (m == NULL)
-		return zeroes ? fault_zero_fill(f) : KERN_OUT_OF_BOUNDS;
+		return fault_absent(f, owner, pindex);
 	if (m->flags & VM_PAGE_BUSY)
 		return fault_page_busy(f, m);
-	owner = m->object;
 	if (fault_wants_copy(f)) {
 		kr = fault_copy_up(f, m);
 		copied = kr == KERN_SUCCESS;
@@ -200,9 +244,9 @@ fault_page(struct fault *f)
 		return KERN_OUT_OF_BOUNDS;
 	if (object->backing != NULL)
 		return fault_below(f);
-	if (object->type == VM_OBJECT_ANONYMOUS)
+	if (object->traits & VM_PAGER_ANONYMOUS)
 		return fault_zero_fill(f);
-	return object->type == VM_OBJECT_SUBMAP ? KERN_INVALID_ADDRESS : KERN_OUT_OF_BOUNDS;
+	return fault_absent(f, object, f->l.pindex);
 }
 
 /* fault_resolve: the second half of a fault.  Map read-locked on entry, unlocked on return. */
@@ -214,7 +258,7 @@ fault_resolve(struct fault *f)
 
 	rwlock_write(&object->lock);
 	kr = fault_page(f);
-	if (__builtin_expect(kr == KERN_RESTART || kr == KERN_ABORTED, 0))
+	if (__builtin_expect(kr >= KERN_RESTART, 0))
 		return kr;
 	rwlock_write_unlock(&object->lock);
 	fault_unlock(f);
@@ -284,12 +328,24 @@ fault_grower(const struct fault *f)
 	return __atomic_load_n(&f->top_map->owner, __ATOMIC_RELAXED);
 }
 
+/* fault_page_in: wait until the page that fault_ask() found to be its pager's is there. */
+static SLOWPATH kern_return_t
+fault_page_in(struct fault *f)
+{
+	kern_return_t kr = vm_pager_page_in(f->asked, f->asked_pindex);
+
+	vm_object_deallocate(f->asked);
+	return kr == KERN_SUCCESS ? KERN_RESTART : kr;
+}
+
 /* fault_again: an attempt ended with kr: prepare another one (KERN_RESTART), or give up. */
 static SLOWPATH kern_return_t
 fault_again(struct fault *f, kern_return_t kr)
 {
 	struct proc *p;
 
+	if (kr == FAULT_PAGE_IN)
+		kr = fault_page_in(f);
 	if (kr == KERN_INVALID_ADDRESS && !f->grown && (p = fault_grower(f)) != NULL) {
 		/* Once: growstack says success where it had nothing to do, too. */
 		f->grown = true;

@@ -86,7 +86,7 @@ vm_map_chargeable(uint32_t eflags, const struct vm_object *object, vm_prot_t pro
 	if (!(prot & VM_PROT_WRITE) || (eflags & (VM_ENTRY_GUARD | VM_ENTRY_NOFAULT)))
 		return false;
 	return (eflags & VM_ENTRY_COW) || object == NULL ||
-	       (object->type == VM_OBJECT_ANONYMOUS && object->charge == 0);
+	       ((object->traits & VM_PAGER_ANONYMOUS) != 0 && object->charge == 0);
 }
 
 kern_return_t
@@ -349,7 +349,7 @@ release_pages(vm_map_entry_t e)
 	struct vm_object *object = e->object;
 
 	rwlock_write(&object->lock);
-	if (object->type == VM_OBJECT_ANONYMOUS && (object->flags & VM_OBJECT_ONEMAPPING) &&
+	if ((object->traits & VM_PAGER_ANONYMOUS) != 0 && (object->flags & VM_OBJECT_ONEMAPPING) &&
 	    object->ref_count > 1)
 		vm_object_page_remove(object, atop(e->offset),
 				      atop(e->offset + (e->end - e->start)));

@@ -22,12 +22,13 @@ struct vm_object vm_submap_object_store, kernel_object_store;
 static struct vm_zone object_zone;
 
 static void
-object_init(struct vm_object *object, enum vm_object_type type, vm_pindex_t size)
+object_init(struct vm_object *object, const struct vm_pager_ops *pager, vm_pindex_t size)
 {
 	memset(object, 0, sizeof(*object));
 	rwlock_init(&object->lock, "vm_object", LOCK_RANK_OBJECT);
 	list_init(&object->shadows);
-	object->type = type;
+	object->pager = pager;
+	object->traits = pager->traits;
 	object->size = size;
 	object->ref_count = 1;
 }
@@ -36,25 +37,25 @@ void
 vm_object_init(void)
 {
 	vm_zone_init(&object_zone, "vm_object", sizeof(struct vm_object), &vm_zone_direct);
-	object_init(&vm_submap_object_store, VM_OBJECT_SUBMAP, UINT64_MAX >> PAGE_SHIFT);
-	object_init(&kernel_object_store, VM_OBJECT_KERNEL,
+	object_init(&vm_submap_object_store, &vm_pager_submap, UINT64_MAX >> PAGE_SHIFT);
+	object_init(&kernel_object_store, &vm_pager_kernel,
 		    atop(VM_MAX_KERNEL_ADDRESS - VM_MIN_KERNEL_ADDRESS));
 }
 
 struct vm_object *
-vm_object_allocate(enum vm_object_type type, vm_pindex_t size)
+vm_object_allocate(const struct vm_pager_ops *pager, vm_pindex_t size)
 {
 	struct vm_object *object = vm_zone_alloc(&object_zone, 0);
 
 	if (object != NULL)
-		object_init(object, type, size);
+		object_init(object, pager, size);
 	return object;
 }
 
 struct vm_object *
 vm_object_allocate_anon(vm_pindex_t size)
 {
-	struct vm_object *object = vm_object_allocate(VM_OBJECT_ANONYMOUS, size);
+	struct vm_object *object = vm_object_allocate(&vm_pager_anonymous, size);
 
 	if (object != NULL)
 		object->flags = VM_OBJECT_ONEMAPPING;
@@ -127,6 +128,11 @@ terminate(struct vm_object *object)
 		rwlock_write_unlock(&backing->lock);
 	}
 	vm_uncharge(object->charge);
+	if (object->pager->terminate != NULL) {
+		rwlock_write_unlock(&object->lock);
+		object->pager->terminate(object);
+		rwlock_write(&object->lock);
+	}
 	vm_object_free_storage(object);
 	return backing;
 }
@@ -146,6 +152,8 @@ vm_object_deallocate(struct vm_object *object)
 			wait_for_paging(object);
 			continue;
 		}
+		if ((object->traits & VM_PAGER_PAGED) != 0)
+			vm_pager_clean(object);
 		object = terminate(object);
 	}
 }
@@ -215,7 +223,7 @@ has_busy_page(struct vm_object *object, vm_pindex_t start, vm_pindex_t end)
 static bool
 can_extend(struct vm_object *object, vm_pindex_t end, vm_pindex_t new_end)
 {
-	if (object->type != VM_OBJECT_ANONYMOUS)
+	if ((object->traits & VM_PAGER_ANONYMOUS) == 0)
 		return false;
 	vm_object_collapse(object);
 	if (object->backing != NULL || object->charge != 0)

@@ -17,18 +17,11 @@
 
 #include "kernel/base/list.h"
 #include "kernel/base/rwlock.h"
+#include "vm/vm_pager.h"
 #include "vm/vm_radix.h"
 #include "vm/vm_types.h"
 
 struct vm_page;
-struct vm_pager_ops;
-
-enum vm_object_type {
-	VM_OBJECT_ANONYMOUS,
-	VM_OBJECT_KERNEL, /* kernel_object: wired kernel memory, indexed by address */
-	VM_OBJECT_BOOT,	  /* pages of a boot module */
-	VM_OBJECT_SUBMAP, /* the placeholder vm_submap_object: never holds a page */
-};
 
 struct vm_object {
 	struct rwlock lock;
@@ -38,14 +31,17 @@ struct vm_object {
 	uint32_t ref_count;	   /* (o) */
 	uint32_t shadow_count;	   /* (o) objects that shadow this one */
 	uint32_t paging;	   /* (o) operations under way that forbid collapse and teardown */
-	enum vm_object_type type;  /* (c) */
+	uint32_t traits;	   /* (c) VM_PAGER_*: the pager's, here to be read at once */
 	uint32_t flags;		   /* (o) VM_OBJECT_* below */
 	struct vm_object *backing; /* (o) what this one shadows; the reference is counted there */
-	vm_ooffset_t backing_offset;  /* (o) where in it our offset 0 lies, bytes */
-	struct list shadows;	      /* (o) objects that shadow this one */
-	struct list_link shadow_link; /* (b) on backing->shadows */
-	vm_size_t charge;	      /* (o) bytes of commit charged to the object itself */
-	struct list_link all;	      /* list of all objects, debug */
+	vm_ooffset_t backing_offset;	  /* (o) where in it our offset 0 lies, bytes */
+	struct list shadows;		  /* (o) objects that shadow this one */
+	struct list_link shadow_link;	  /* (b) on backing->shadows */
+	vm_size_t charge;		  /* (o) bytes of commit charged to the object itself */
+	const struct vm_pager_ops *pager; /* (c) where absent pages come from */
+	union {				  /* (c) the pager's own */
+		void *pager_data;
+	};
 }; /* (o) lock, exclusively to change, shared to read  (b) the backing object's lock
 	   (c) constant after creation */
 
@@ -63,9 +59,9 @@ extern struct vm_object vm_submap_object_store, kernel_object_store;
 
 void vm_object_init(void); /* boot */
 
-/* vm_object_allocate: an object of `size` pages with one reference; NULL without memory.  Never
- * sleeps; any VM lock may be held. */
-struct vm_object *vm_object_allocate(enum vm_object_type type, vm_pindex_t size);
+/* vm_object_allocate: an object of `size` pages with one reference, whose pages come from this pager;
+ * NULL without memory.  Never sleeps; any VM lock may be held. */
+struct vm_object *vm_object_allocate(const struct vm_pager_ops *pager, vm_pindex_t size);
 /* vm_object_allocate_anon: likewise, anonymous and ONEMAPPING. */
 struct vm_object *vm_object_allocate_anon(vm_pindex_t size);
 

@@ -31,6 +31,10 @@
 void
 vm_object_attach(struct vm_object *object, struct vm_object *backing, vm_ooffset_t backing_offset)
 {
+	ASSERT((object->traits & VM_PAGER_ANONYMOUS) != 0 &&
+		   (backing->traits & VM_PAGER_FRAMES) == 0,
+	       "%s object %p over %s object %p", object->pager->name, (void *)object,
+	       backing->pager->name, (void *)backing);
 	object->backing = backing;
 	object->backing_offset = backing_offset;
 	list_push_back(&backing->shadows, &object->shadow_link);
@@ -54,7 +58,7 @@ shadow(struct vm_object **object, vm_ooffset_t offset, vm_pindex_t size, bool *m
 
 	*made = false;
 	rwlock_write(&source->lock);
-	private = source->type == VM_OBJECT_ANONYMOUS && source->ref_count == 1;
+	private = (source->traits & VM_PAGER_ANONYMOUS) != 0 && source->ref_count == 1;
 	rwlock_write_unlock(&source->lock);
 	/* The one reference is the caller's, so nobody can take another. */
 	if (private)
@@ -215,9 +219,9 @@ vm_object_collapse(struct vm_object *object)
 	struct vm_object *backing;
 
 	ASSERT(rwlock_write_owned(&object->lock), "object %p", (void *)object);
-	while ((backing = object->backing) != NULL && object->type == VM_OBJECT_ANONYMOUS) {
+	while ((backing = object->backing) != NULL) {
 		rwlock_write(&backing->lock);
-		if (backing->type != VM_OBJECT_ANONYMOUS || backing->paging > 0) {
+		if ((backing->traits & VM_PAGER_ANONYMOUS) == 0 || backing->paging > 0) {
 			rwlock_write_unlock(&backing->lock);
 			return;
 		}
@@ -241,7 +245,7 @@ vm_object_collapse_into_shadow(struct vm_object *object)
 	struct vm_object *shadow_object = NULL;
 
 	if (object->ref_count == 1 && object->shadow_count == 1 &&
-	    object->type == VM_OBJECT_ANONYMOUS && !(object->flags & VM_OBJECT_DEAD)) {
+	    (object->traits & VM_PAGER_ANONYMOUS) != 0 && !(object->flags & VM_OBJECT_DEAD)) {
 		shadow_object =
 		    container_of(object->shadows.head.next, struct vm_object, shadow_link);
 		/* The order is shadow before backing, so only try.  A chain that is not shortened

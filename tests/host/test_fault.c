@@ -162,7 +162,7 @@ boot_object(void **state)
 	struct vm_page *m;
 
 	rwlock_write(&module->lock);
-	module->type = VM_OBJECT_BOOT;
+	space_object_becomes(module, &vm_pager_boot);
 	m = vm_radix_lookup(&module->pages, 1);
 	vm_page_free(m);
 	rwlock_write_unlock(&module->lock);
@@ -319,7 +319,7 @@ stalled(struct vm_fixture *f, struct toucher *t, struct vm_object **object, int 
 {
 	struct thread *thread;
 
-	*object = vm_object_allocate(VM_OBJECT_ANONYMOUS, 4);
+	*object = vm_object_allocate(&vm_pager_anonymous, 4);
 	assert_non_null(*object);
 	space_object_stall(*object, 0);
 	space_map_object(f->map, *object, A, VM_PROT_RW, VM_PROT_ALL, cow);
@@ -433,7 +433,7 @@ static void
 private_mappings(void **state)
 {
 	struct vm_fixture *f = *state;
-	struct vm_object *zero = vm_object_allocate(VM_OBJECT_ANONYMOUS, 4);
+	struct vm_object *zero = vm_object_allocate(&vm_pager_anonymous, 4);
 	struct proc *other = model_proc_create();
 
 	space_map_object(f->map, zero, A, VM_PROT_RW, VM_PROT_ALL, MAP_COPY_ON_WRITE);

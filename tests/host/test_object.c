@@ -338,7 +338,7 @@ never_into_a_boot_object(void **state)
 	struct vm_object *module = space_object(2, 10), *top;
 
 	(void)state;
-	module->type = VM_OBJECT_BOOT;
+	space_object_becomes(module, &vm_pager_boot);
 	top = over(module, 0, 2);
 	put_page(top, 0, 1);
 	put_page(top, 1, 2);
@@ -393,7 +393,7 @@ shadow_of_shared(void **state)
 static void
 shadow_of_boot(void **state)
 {
-	struct vm_object *module = vm_object_allocate(VM_OBJECT_BOOT, 1), *top = module;
+	struct vm_object *module = vm_object_allocate(&vm_pager_boot, 1), *top = module;
 	vm_ooffset_t offset = 0;
 
 	(void)state;
@@ -531,7 +531,7 @@ coalesce_refused(void **state)
 	struct vm_object *busy = vm_object_allocate_anon(4);
 
 	(void)state;
-	boot->type = VM_OBJECT_BOOT;
+	space_object_becomes(boot, &vm_pager_boot);
 	assert_false(vm_object_coalesce(boot, 0, P, P));
 	/* Somebody else may have pages 2 and 3 mapped. */
 	vm_object_reference(named);

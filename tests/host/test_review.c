@@ -93,7 +93,7 @@ wire_it(void *arg)
 static struct vm_object *
 slow_object(struct vm_fixture *f)
 {
-	struct vm_object *object = vm_object_allocate(VM_OBJECT_ANONYMOUS, 4);
+	struct vm_object *object = vm_object_allocate(&vm_pager_anonymous, 4);
 
 	assert_non_null(object);
 	space_object_stall(object, 0);

@@ -54,7 +54,7 @@ def lookup(obj, index):
 
 def describe(obj):
     """One line of an object."""
-    kind = kernel.enum_word(obj["type"], "VM_OBJECT_")
+    kind = obj["pager"]["name"].string()
     text = f"{kernel.integer(obj.address):#x} {kind}, {int(obj['resident'])} of "
     text += f"{int(obj['size'])} pages resident, {int(obj['ref_count'])} references"
     if int(obj["shadow_count"]):

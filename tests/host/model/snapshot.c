@@ -29,9 +29,9 @@ describe_chain(FILE *out, const struct vm_object *object)
 {
 	for (; object != NULL; object = object->backing)
 		fprintf(out,
-			"    object %p type %d refs %u size %#lx resident %lu shadows %u flags %#x "
+			"    object %p %s refs %u size %#lx resident %lu shadows %u flags %#x "
 			"charge %#zx backing offset %#lx\n",
-			(const void *)object, object->type, object->ref_count, object->size,
+			(const void *)object, object->pager->name, object->ref_count, object->size,
 			object->resident, object->shadow_count, object->flags, object->charge,
 			object->backing != NULL ? object->backing_offset : 0);
 }

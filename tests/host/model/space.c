@@ -139,7 +139,7 @@ space_check_fill(struct proc *p, vm_offset_t start, size_t pages, uint8_t first,
 struct vm_object *
 space_object(size_t pages, uint8_t first)
 {
-	struct vm_object *object = vm_object_allocate(VM_OBJECT_ANONYMOUS, pages);
+	struct vm_object *object = vm_object_allocate(&vm_pager_anonymous, pages);
 
 	assert_non_null(object);
 	rwlock_write(&object->lock);
@@ -153,6 +153,13 @@ space_object(size_t pages, uint8_t first)
 	}
 	rwlock_write_unlock(&object->lock);
 	return object;
+}
+
+void
+space_object_becomes(struct vm_object *object, const struct vm_pager_ops *pager)
+{
+	object->pager = pager;
+	object->traits = pager->traits;
 }
 
 bool

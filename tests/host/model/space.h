@@ -9,6 +9,7 @@
 struct proc;
 struct vm_object;
 struct vm_page;
+struct vm_pager_ops;
 
 /* space_insert: vm_map_insert under the map's lock.  space_map: anonymous memory at start, which
  * must succeed. */
@@ -55,6 +56,8 @@ void space_check_fill(struct proc *p, vm_offset_t start, size_t pages, uint8_t f
  * resident and full of first, first + 1, …  space_object_byte: what a byte of a resident page is. */
 struct vm_object *space_object(size_t pages, uint8_t first);
 uint8_t space_object_byte(struct vm_object *object, vm_pindex_t pindex);
+/* space_object_becomes: an object just made is one of this pager. */
+void space_object_becomes(struct vm_object *object, const struct vm_pager_ops *pager);
 /* space_object_resident: is the page there? */
 bool space_object_resident(struct vm_object *object, vm_pindex_t pindex);
 
