@@ -87,7 +87,7 @@ fault_enter(struct fault *f, struct vm_page *m, vm_prot_t prot)
 /*
  * ---- the four cases ----
  *
- * The top object is write-locked, and fault_resolve unlocks it; but with KERN_RESTART and KERN_ABORTED
+ * The top object is write-locked, and fault_resolve unlocks it; but with KERN_RESTART and what is above
  * everything was let go of.
  */
 

@@ -140,6 +140,25 @@ not_there(void **state)
 	check_u64(1, pager.gets);
 }
 
+/* Beyond the end of the object nothing is asked for, however much the pager has. */
+static void
+beyond_the_end(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = model_pager_object(&pager, PAGES, FIRST);
+
+	vm_object_reference(object);
+	check_kr(KERN_SUCCESS,
+		 space_insert(f->map, object, 0, A, END + 2 * P, VM_PROT_RW, VM_PROT_ALL, 0));
+	check_kr(KERN_SUCCESS, space_insert(f->map, object, 0, B, B + (PAGES + 2) * P, VM_PROT_RW,
+					    VM_PROT_ALL, MAP_COPY_ON_WRITE));
+	check_u64(BUS_OBJERR, load(f->proc, END));
+	check_u64(BUS_OBJERR, store(f->proc, END + P));
+	check_u64(BUS_OBJERR, load(f->proc, B + PAGES * P));
+	check_u64(BUS_OBJERR, store(f->proc, B + PAGES * P));
+	check_u64(0, pager.gets);
+}
+
 static void
 fails(void **state)
 {
@@ -735,10 +754,12 @@ main(void)
 	static const struct host_test tests[] = {
 	    {"PGR-01: an absent page is asked for, once", comes},
 	    {"PGR-01: however many wait for it", asked_once},
-	    {"PGR-01: what came meanwhile, or is not there any more, is not asked for", looks_again},
+	    {"PGR-01: what came meanwhile, or is not there any more, is not asked for",
+	     looks_again},
 	    {"PGR-02: a private mapping copies what the pager brought", comes_private},
 	    {"PGR-02: likewise across a fork", forked},
 	    {"PGR-03: a page that the pager lacks is zeroes, or an error", not_there},
+	    {"PGR-03: beyond the end of the object nothing is asked for", beyond_the_end},
 	    {"PGR-04: a pager that fails is BUS_OBJERR, and nothing stays behind", fails},
 	    {"PGR-04: likewise while pages are wired", fails_while_wired},
 	    {"PGR-04: a pager that takes too long is BUS_OBJERR", too_slow},
