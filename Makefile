@@ -16,6 +16,7 @@
 ## make test-host                 vm/ as a host program, under the sanitizers
 ## make test-plants [P=text]      do host tests notice planted faults?
 ## make test-qemu [T=pattern] [SMP=n]             boots and user programs
+## make coverage                  what of vm/ the tests of host and machine execute
 ## make gdb [T="program arg ..."]  QEMU stopped at the first instruction, GDB attached
 ## make gdb-replay [T="program arg ..."] [CMDLINE="words for the kernel"]
 ##                                a recorded run under GDB, forwards and backwards
@@ -29,7 +30,7 @@
 ## make setup | doctor            install what is missing | say what is wrong with this machine
 ## make clean                     remove build/
 ##
-## Variables: BUILD=debug|release  CROSS_COMPILE=x86_64-elf-  CC=clang  V=1 (show commands)
+## Variables: BUILD=debug|release|coverage  CROSS_COMPILE=x86_64-elf-  CC=clang  V=1 (show commands)
 ##            JOBS=n (tests at once)
 
 BUILD ?= debug
@@ -71,10 +72,15 @@ endif
 CONFIG_debug   := -DCONFIG_DEBUG -fno-optimize-sibling-calls
 # GCC alone would call many small functions of the fault path (docs/decisions.md, Speed).
 CONFIG_release := $(if $(CC_TARGET),,-finline-limit=400)
+CONFIG_coverage := $(CONFIG_debug) -DCONFIG_COVERAGE
 SANITIZE_debug := -fsanitize=undefined
+# As the source says it, without what the optimiser makes of it: branches are counted as well.
+COUNT_coverage = -O0 -Wframe-larger-than=4096 --coverage -fprofile-info-section
+COUNTER_coverage = $(if $(CC_TARGET),$(error BUILD=coverage is for gcc),$(shell \
+	$(CC) -print-file-name=libgcov.a))
 
 ifeq ($(filter undefined,$(origin CONFIG_$(BUILD))),undefined)
-$(error BUILD=$(BUILD) is not a kind of build; there are debug and release)
+$(error BUILD=$(BUILD) is not a kind of build; there are debug, release and coverage)
 endif
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -131,7 +137,7 @@ record = @mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(1))' | cmp -s - $@ || 
 
 .PHONY: FORCE
 $(O)/kernel.flags: FORCE | compiler
-	$(call record,$(CC) $(KERNEL_FLAGS) $(SANITIZE_$(BUILD)))
+	$(call record,$(CC) $(KERNEL_FLAGS) $(SANITIZE_$(BUILD)) $(COUNT_$(BUILD)))
 $(O)/user.flags: FORCE | compiler
 	$(call record,$(CC) $(USER_FLAGS))
 $(O)/kernel.list: FORCE
@@ -142,6 +148,9 @@ $(O)/user.list: FORCE
 .PHONY: compiler
 compiler:
 	@tools/check-compiler '$(CC) $(CC_TARGET)' '$(LD)'
+
+# What BUILD=coverage counts in.
+$(O)/obj/vm/%.c.o: COUNT = $(COUNT_$(BUILD))
 
 # The sanitizer's runtime must not call itself.
 $(O)/obj/kernel/base/ubsan.c.o: SANITIZE_$(BUILD) :=
@@ -159,7 +168,7 @@ $(O)/obj/user/%.S.o: user/%.S $(O)/user.flags
 $(O)/obj/%.c.o: %.c $(O)/kernel.flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(KERNEL_FLAGS) $(SANITIZE_$(BUILD)) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(KERNEL_FLAGS) $(SANITIZE_$(BUILD)) $(COUNT) -MMD -MP -c -o $@ $<
 
 $(O)/obj/%.S.o: %.S $(O)/kernel.flags
 	$(call say,AS,$<)
@@ -175,7 +184,7 @@ $(O)/obj/ksyms-empty.S: tools/ksyms
 
 $(O)/pagoda.pass1: $(KERNEL_OBJS) $(O)/obj/ksyms-empty.o linker.ld $(O)/kernel.list
 	$(call say,LD,$@)
-	$(Q)$(LD) $(KERNEL_LDFLAGS) -o $@ $(KERNEL_OBJS) $(O)/obj/ksyms-empty.o
+	$(Q)$(LD) $(KERNEL_LDFLAGS) -o $@ $(KERNEL_OBJS) $(O)/obj/ksyms-empty.o $(COUNTER_$(BUILD))
 
 $(O)/obj/ksyms-table.S: $(O)/pagoda.pass1 tools/ksyms
 	$(Q)$(NM) -n $< | tools/ksyms > $@
@@ -185,7 +194,7 @@ $(O)/obj/ksyms-%.o: $(O)/obj/ksyms-%.S
 
 $(O)/pagoda.elf: $(O)/pagoda.pass1 $(O)/obj/ksyms-table.o tools/check-image
 	$(call say,LD,$@)
-	$(Q)$(LD) $(KERNEL_LDFLAGS) -o $@ $(KERNEL_OBJS) $(O)/obj/ksyms-table.o
+	$(Q)$(LD) $(KERNEL_LDFLAGS) -o $@ $(KERNEL_OBJS) $(O)/obj/ksyms-table.o $(COUNTER_$(BUILD))
 	$(Q)tools/check-image $< $@
 
 # User programs are static; one named *_pie is position independent and relocates itself, so the
@@ -272,6 +281,21 @@ test-qemu: all iso
 # What the others left in build/tap, against the table of behaviours.
 test-behaviours:
 	@$(PROVE) --failures --comments --exec '' tools/check-behaviours :: build/tap
+
+# All that boots the kernel that was built, but for what needs the code of a debug build.
+COVERAGE := build/coverage
+COVERED  := /archive/tests/|(boot|machines|rare)\.t$$
+
+.PHONY: coverage
+coverage:
+	@tools/setup run test coverage
+	@rm -rf $(COVERAGE)/counts && mkdir -p $(COVERAGE)/counts
+	@find $(COVERAGE) -name '*.gcda' -delete
+	@$(SUBMAKE) -C tests/host COVERAGE=1 O=$(abspath $(COVERAGE)/host) test
+	@$(SUBMAKE) BUILD=coverage O=$(COVERAGE)/kernel all iso
+	@PAGODA_COVERAGE=$(abspath $(COVERAGE)/counts) PAGODA_BUILD_DIR=$(COVERAGE)/kernel \
+		JOBS=$(JOBS) tools/test-qemu '$(COVERED)'
+	@tools/coverage $(COVERAGE)
 
 # --- Measuring -------------------------------------------------------------------------------
 

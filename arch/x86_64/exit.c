@@ -8,6 +8,7 @@
  */
 #include <machine/asmdefs.h>
 #include <machine/console.h>
+#include <machine/coverage.h>
 #include <machine/cpu.h>
 #include <machine/io.h>
 
@@ -22,6 +23,7 @@ void
 cpu_exit(uint32_t code)
 {
 	cpu_irq_disable();
+	coverage_dump();
 	io_out32(DEBUG_EXIT_PORT, code);
 	if (code == CPU_EXIT_OK) {
 		io_out16(POWER_PIIX4, POWER_OFF_ACPI);

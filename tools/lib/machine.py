@@ -49,7 +49,7 @@ CPU = os.environ.get(
     "qemu64,+smep,+smap,+umip,+pdpe1gb,+rdrand,+fsgsbase,+xsave,+xsaveopt,+avx,+avx2",
 )
 
-PORT_EXIT, PORT_CONTROL, PORT_OUTPUT = 0xF4, 0xE9, 0xEA
+PORT_EXIT, PORT_CONTROL, PORT_OUTPUT, PORT_COVERAGE = 0xF4, 0xE9, 0xEA, 0xEB
 EXIT_KINDS = {33: "done", 35: "failed", 37: "panic"}  # (CPU_EXIT_* << 1) | 1 of <machine/cpu.h>
 
 # The log of -d int is long; what matters for a diagnosis is its end.
@@ -369,6 +369,10 @@ class Machine:
         ):
             command += ["-chardev", f"file,id={name},path={channel.path}"]
             command += ["-device", f"isa-debugcon,iobase={port:#x},chardev={name}"]
+        if counts := os.environ.get("PAGODA_COVERAGE"):  # a folder; see tools/coverage
+            path = os.path.join(counts, os.path.basename(self._directory))
+            command += ["-chardev", f"file,id=coverage,path={path}"]
+            command += ["-device", f"isa-debugcon,iobase={PORT_COVERAGE:#x},chardev=coverage"]
         command += ["-d", "int,cpu_reset,guest_errors", "-D", self._log.path]
         return command + ["-qmp", f"unix:{self._directory}/qmp,server=on,wait=off"]
 

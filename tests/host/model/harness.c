@@ -10,6 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "model/harness.h"
+#ifdef HOST_COVERAGE
+#include <gcov.h>
+#endif
 
 #define DEFAULT_TIMEOUT 120 /* seconds */
 #define OUTPUT_STEP	4096
@@ -101,6 +104,9 @@ child(const struct host_test *t, int out)
 	cmocka_set_message_output(CM_OUTPUT_STDOUT);
 	failed = _cmocka_run_group_tests("test", &test, 1, NULL, NULL);
 	fflush(NULL);
+#ifdef HOST_COVERAGE
+	__gcov_dump(); /* as _exit() does not */
+#endif
 	_exit(failed != 0);
 }
 

@@ -30,8 +30,9 @@ long console_input_peek(char *buf, size_t size);
 void console_input_taken(size_t n);
 
 /* QEMU's debug console ports, as tools/run reads them. */
-#define DEBUGCON_STATUS 0xe9 /* how a program ended */
-#define DEBUGCON_OUTPUT 0xea /* what it printed */
+#define DEBUGCON_STATUS	  0xe9 /* how a program ended */
+#define DEBUGCON_OUTPUT	  0xea /* what it printed */
+#define DEBUGCON_COVERAGE 0xeb /* BUILD=coverage: what was executed, as tools/coverage reads it */
 
 /* debugcon_write: n bytes to one of these ports; lost where there is none. */
 void debugcon_write(uint16_t port, const char *s, size_t n);
