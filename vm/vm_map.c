@@ -41,7 +41,7 @@ vm_map_startup(void)
 }
 
 static void
-map_init(vm_map_t map, pmap_t pmap, vm_offset_t min, vm_offset_t max, uint32_t flags)
+map_init(vm_map_t map, pmap_t pmap, vm_offset_t min, vm_offset_t max, bool system)
 {
 	ASSERT(min < max && page_aligned(min | max), "bounds %#lx-%#lx", min, max);
 	memset(map, 0, sizeof(*map));
@@ -49,23 +49,23 @@ map_init(vm_map_t map, pmap_t pmap, vm_offset_t min, vm_offset_t max, uint32_t f
 	map->header.end = min;
 	map->header.start = max;
 	map->pmap = pmap;
-	map->flags = flags;
+	map->system = system;
 	map->ref_count = 1;
 	map->serial = __atomic_add_fetch(&last_serial, 1, __ATOMIC_RELAXED);
-	rwlock_init(&map->lock, flags & VM_MAP_SYSTEM ? "system map" : "user map",
-		    flags & VM_MAP_SYSTEM ? LOCK_RANK_MAP_KERNEL : LOCK_RANK_MAP_USER);
+	rwlock_init(&map->lock, system ? "system map" : "user map",
+		    system ? LOCK_RANK_MAP_KERNEL : LOCK_RANK_MAP_USER);
 }
 
 void
 vm_map_init(vm_map_t map, pmap_t pmap, vm_offset_t min, vm_offset_t max)
 {
-	map_init(map, pmap, min, max, 0);
+	map_init(map, pmap, min, max, false);
 }
 
 void
 vm_map_init_system(vm_map_t map, pmap_t pmap, vm_offset_t min, vm_offset_t max)
 {
-	map_init(map, pmap, min, max, VM_MAP_SYSTEM);
+	map_init(map, pmap, min, max, true);
 }
 
 void
@@ -181,7 +181,7 @@ vm_map_trylock(vm_map_t map)
 int
 vm_map_trylock_read(vm_map_t map)
 {
-	if (map->flags & VM_MAP_SYSTEM)
+	if (map->system)
 		return rwlock_trywrite(&map->lock);
 	return rwlock_tryread(&map->lock);
 }
@@ -191,7 +191,7 @@ vm_map_lock_upgrade(vm_map_t map)
 {
 	uint64_t before = map->timestamp;
 
-	if (!(map->flags & VM_MAP_SYSTEM) && !rwlock_tryupgrade(&map->lock)) {
+	if (!map->system && !rwlock_tryupgrade(&map->lock)) {
 		/* Others read too.  Let go and queue as a writer; nobody else may have been one. */
 		rwlock_read_unlock(&map->lock);
 		rwlock_write(&map->lock);
@@ -208,7 +208,7 @@ void
 vm_map_lock_downgrade(vm_map_t map)
 {
 	vm_map_audit_unlock(map);
-	if (!(map->flags & VM_MAP_SYSTEM))
+	if (!map->system)
 		rwlock_downgrade(&map->lock);
 }
 
@@ -221,8 +221,8 @@ vm_map_locked(const struct vm_map *map)
 kern_return_t
 vm_map_unlock_and_wait(vm_map_t map, const char *why)
 {
+	vm_map_audit_unlock(map); /* takes locks, so before */
 	sleepq_prepare(&map->root, why);
-	vm_map_audit_unlock(map);
 	rwlock_write_unlock(&map->lock);
 	return sleepq_wait(SLEEPQ_FOREVER, SLEEPQ_KILLABLE) == SLEEPQ_KILLED ? KERN_ABORTED
 									     : KERN_SUCCESS;

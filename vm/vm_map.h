@@ -96,13 +96,13 @@ struct vm_map {
 	struct vm_map_entry *spare; /* (m) up to VM_MAP_SPARES entries, so that clips cannot fail */
 	struct vm_map_entry *dead;  /* (m) unlinked entries, released when the lock is */
 	uint64_t serial;	    /* (c) unique: no other map ever had it */
+	bool system; /* (c) kernel_map or a submap: the lock is always exclusive */
 	struct pmap *pmap;	    /* (c) */
 	struct proc *owner;	    /* (m) the process whose limits apply; NULL for kernel maps */
 	uint32_t ref_count;	    /* (a) */
 	uint32_t audits;	    /* (m) countdown of the debug audit */
 }; /* (m) guarded by lock  (c) constant after creation  (a) atomic */
 
-#define VM_MAP_SYSTEM	   0x1 /* kernel_map and its submaps: the lock is always exclusive */
 #define VM_MAP_IS_SUB_MAP  0x2
 #define VM_MAP_WIREFUTURE  0x4 /* wire whatever is mapped from now on */
 #define VM_MAP_WXORX	   0x8 /* refuse write and execute together */
@@ -145,7 +145,7 @@ extern vm_offset_t vm_min_user_map;   /* lowest address user maps accept, defaul
 void vm_map_startup(void); /* the zones of maps and entries; boot */
 
 /* vm_map_init: an empty map over caller's storage, bounds [min, max), timestamp 0.
- * vm_map_init_system: likewise with VM_MAP_SYSTEM. */
+ * vm_map_init_system: likewise a system map. */
 void vm_map_init(vm_map_t map, pmap_t pmap, vm_offset_t min, vm_offset_t max);
 void vm_map_init_system(vm_map_t map, pmap_t pmap, vm_offset_t min, vm_offset_t max);
 /* vm_map_fini: an empty map's spares are given back; its storage may be reused. */
@@ -185,7 +185,7 @@ void vm_map_unlock(vm_map_t map);
 static inline void
 vm_map_lock_read(vm_map_t map)
 {
-	if (map->flags & VM_MAP_SYSTEM)
+	if (map->system)
 		rwlock_write(&map->lock);
 	else
 		rwlock_read(&map->lock);
@@ -193,7 +193,7 @@ vm_map_lock_read(vm_map_t map)
 static inline void
 vm_map_unlock_read(vm_map_t map)
 {
-	if (map->flags & VM_MAP_SYSTEM)
+	if (map->system)
 		rwlock_write_unlock(&map->lock);
 	else
 		rwlock_read_unlock(&map->lock);

@@ -39,7 +39,7 @@ audit_guard(const struct vm_map_entry *e)
 static void
 audit_submap(vm_map_t map, const struct vm_map_entry *e)
 {
-	AUDIT(map->flags & VM_MAP_SYSTEM, "I7 (submap in a user map)", e);
+	AUDIT(map->system, "I7 (submap in a user map)", e);
 	AUDIT(!(e->eflags & (VM_ENTRY_COW | VM_ENTRY_CHARGED)), "I7 (submap flags)", e);
 	AUDIT(e->sub_map != NULL && e->sub_map->pmap == map->pmap &&
 		  vm_map_min(e->sub_map) <= e->start && vm_map_max(e->sub_map) >= e->end,
@@ -137,27 +137,55 @@ may_write(const struct vm_map_entry *e, const struct vm_page *m)
 	       m->object == e->object;
 }
 
-/* audit_mappings: I4 and I11: every page mapped in a user pmap is allowed by an entry. */
+/* audit_entry_mappings: I4 and I11 for the pages mapped in e, whose object is locked: so a page of it
+ * that is mapped stays its page.  (Its rights may go meanwhile.) */
 static void
-audit_mappings(vm_map_t map)
+audit_entry_mappings(vm_map_t map, const struct vm_map_entry *e)
 {
-	vm_offset_t va, next = vm_map_min(map);
+	vm_offset_t va, next = e->start;
 	struct pmap_mapping mapping;
-	vm_map_entry_t e;
 
-	if (map->flags & VM_MAP_SYSTEM)
-		return; /* the pmap is shared with other maps */
-	while (pmap_next(map->pmap, next, vm_map_max(map), &va)) {
-		next = va + PAGE_SIZE;
+	for (; pmap_next(map->pmap, next, e->end, &va); next = va + PAGE_SIZE) {
 		if (!pmap_query(map->pmap, va, &mapping))
 			continue;
-		VERIFY(vm_map_lookup_entry(map, va, &e) && !(e->eflags & VM_ENTRY_GUARD),
-		       "map invariant I11: %#lx is mapped but in no entry", va);
 		AUDIT((mapping.prot & VM_PROT_EXECUTE & ~e->protection) == 0,
 		      "I11 (executable page)", e);
 		AUDIT(!(mapping.prot & VM_PROT_WRITE) || may_write(e, mapping.page),
 		      "I4/I11 (writable page)", e);
 	}
+}
+
+/* audit_unmapped: I11: nothing is mapped in [start, end), where no entry allows it. */
+static void
+audit_unmapped(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_offset_t va;
+
+	if (start < end)
+		VERIFY(!pmap_next(map->pmap, start, end, &va),
+		       "map invariant I11: %#lx is mapped but in no entry", va);
+}
+
+/* audit_mappings: every page mapped in a user pmap is allowed by an entry. */
+static void
+audit_mappings(vm_map_t map)
+{
+	vm_offset_t next = vm_map_min(map);
+	const struct vm_map_entry *e;
+
+	if (map->system)
+		return; /* the pmap is shared with other maps */
+	vm_map_for_each (e, map) {
+		/* Without an object it never had a page. */
+		if ((e->eflags & VM_ENTRY_GUARD) || e->object == NULL)
+			continue;
+		audit_unmapped(map, next, e->start);
+		rwlock_read(&e->object->lock);
+		audit_entry_mappings(map, e);
+		rwlock_read_unlock(&e->object->lock);
+		next = e->end;
+	}
+	audit_unmapped(map, next, vm_map_max(map));
 }
 
 void
@@ -194,7 +222,7 @@ vm_map_audit_unlock(vm_map_t map)
 {
 	bool small =
 	    map->nentries <= AUDIT_ALWAYS &&
-	    ((map->flags & VM_MAP_SYSTEM) || pmap_resident_count(map->pmap) <= AUDIT_ALWAYS_PAGES);
+	    (map->system || pmap_resident_count(map->pmap) <= AUDIT_ALWAYS_PAGES);
 
 	if (small || ++map->audits % AUDIT_EVERY == 0)
 		vm_map_audit(map);

@@ -7,6 +7,7 @@
  * chain of any length is taken down by a loop, not by recursion.  Chains are made and shortened in
  * vm_object_shadow.c.
  */
+#include "kernel/base/compiler.h"
 #include "kernel/base/panic.h"
 #include "kernel/base/sleepq.h"
 #include "kernel/base/string.h"
@@ -84,7 +85,7 @@ void
 vm_object_reference_locked(struct vm_object *object)
 {
 	ASSERT(!(object->flags & VM_OBJECT_DEAD), "object %p is dead", (void *)object);
-	object->ref_count++;
+	COUNT_ADD(object->ref_count, 1);
 }
 
 void
@@ -144,7 +145,7 @@ vm_object_deallocate(struct vm_object *object)
 		rwlock_write(&object->lock);
 		ASSERT(object->ref_count > 0, "object %p has no reference", (void *)object);
 		if (object->ref_count > 1) {
-			object->ref_count--;
+			COUNT_ADD(object->ref_count, -1);
 			vm_object_collapse_into_shadow(object);
 			return;
 		}

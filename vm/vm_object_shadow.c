@@ -19,6 +19,7 @@
  * Both rely on this: a shadowed page is never mapped.  A fault that copies a page up in an object
  * that several entries share removes the other mappings of the source (vm_fault.c).
  */
+#include "kernel/base/compiler.h"
 #include "kernel/base/panic.h"
 #include "vm/pmap.h"
 #include "vm/vm_charge.h"
@@ -209,7 +210,7 @@ bypass(struct vm_object *object, struct vm_object *backing)
 	if (below != NULL)
 		vm_object_reference(below);
 	/* Not the last reference, so no teardown and no further collapse from here. */
-	backing->ref_count--;
+	COUNT_ADD(backing->ref_count, -1);
 	rwlock_write_unlock(&backing->lock);
 }
 

@@ -65,9 +65,11 @@ memory_is_short(void)
 static SLOWPATH void
 cache_refill(struct frame_cache *c, int req)
 {
-	c->count = vm_phys_take_frames(&c->chain, CACHE_MOVE, req & ~VM_ALLOC_RESERVE);
-	if (c->count == 0 && (req & VM_ALLOC_RESERVE) != 0)
-		c->count = vm_phys_take_frames(&c->chain, 1, req);
+	unsigned n = vm_phys_take_frames(&c->chain, CACHE_MOVE, req & ~VM_ALLOC_RESERVE);
+
+	if (n == 0 && (req & VM_ALLOC_RESERVE) != 0)
+		n = vm_phys_take_frames(&c->chain, 1, req);
+	__atomic_store_n(&c->count, n, __ATOMIC_RELAXED);
 }
 
 /* cache_pop: a frame of c, or NULL.  Preemption off. */
@@ -78,7 +80,7 @@ cache_pop(struct frame_cache *c)
 
 	if (m != NULL) {
 		c->chain = vm_page_chain_next(m);
-		c->count--;
+		COUNT_ADD(c->count, -1);
 	}
 	return m;
 }
@@ -122,7 +124,7 @@ cache_put(struct vm_page *m)
 	if (c->count == CACHE_LIMIT)
 		cache_drain(c, CACHE_LIMIT - CACHE_MOVE);
 	vm_page_chain_push(&c->chain, m);
-	c->count++;
+	COUNT_ADD(c->count, 1);
 	if (memory_is_short())
 		cache_drain(c, 0);
 	preempt_exit();
@@ -136,8 +138,10 @@ pool_take(void)
 	struct vm_page *m = NULL;
 
 	spinlock_lock(&pool.lock);
-	if (pool.count != 0)
-		m = pool.frame[--pool.count];
+	if (pool.count != 0) {
+		COUNT_ADD(pool.count, -1);
+		m = pool.frame[pool.count];
+	}
 	spinlock_unlock(&pool.lock);
 	if (m != NULL)
 		vm_page_check_zero(m);
@@ -212,6 +216,14 @@ pool_room(void)
 	return pool.count + pool.being_zeroed < POOL_LIMIT;
 }
 
+/* pool_put: m, which is zero, goes to where there is room.  Lock held. */
+static void
+pool_put(struct vm_page *m)
+{
+	pool.frame[pool.count] = m;
+	COUNT_ADD(pool.count, 1);
+}
+
 void
 vm_page_free_zeroed(struct vm_page *m)
 {
@@ -226,7 +238,7 @@ vm_page_free_zeroed(struct vm_page *m)
 	spinlock_lock(&pool.lock);
 	room = pool_room();
 	if (room)
-		pool.frame[pool.count++] = m;
+		pool_put(m);
 	spinlock_unlock(&pool.lock);
 	if (!room) {
 		vm_page_poison(m);
@@ -262,7 +274,7 @@ pool_end(struct vm_page *m)
 
 	spinlock_lock(&pool.lock);
 	pool.being_zeroed--;
-	pool.frame[pool.count++] = m;
+	pool_put(m);
 	room = pool_room();
 	spinlock_unlock(&pool.lock);
 	return room;

@@ -24,6 +24,7 @@
  * The last VM_PAGE_RESERVE frames are for requests with VM_ALLOC_RESERVE.  Single frames are
  * mostly served by the caches above this file: see vm_page_alloc.c.
  */
+#include "kernel/base/compiler.h"
 #include "kernel/base/debug.h"
 #include "kernel/base/list.h"
 #include "kernel/base/panic.h"
@@ -121,7 +122,7 @@ block_alloc(unsigned order)
 		k--;
 		block_insert(page_to_pfn(m) + (1ull << k), k);
 	}
-	buddies.frames -= 1ull << order;
+	COUNT_ADD(buddies.frames, -(1ull << order));
 	return m;
 }
 
@@ -140,7 +141,7 @@ static void
 block_free(uint64_t pfn, unsigned order)
 {
 	assert_not_free(pfn, order);
-	buddies.frames += 1ull << order;
+	COUNT_ADD(buddies.frames, 1ull << order);
 	while (order < MAX_ORDER && block_is_free(pfn ^ (1ull << order), order)) {
 		block_remove(pfn ^ (1ull << order), order);
 		pfn &= ~(1ull << order);
@@ -221,7 +222,7 @@ block_alloc_frame(uint64_t pfn, unsigned order)
 		order--;
 		block_insert((pfn >> order ^ 1) << order, order);
 	}
-	buddies.frames--;
+	COUNT_ADD(buddies.frames, -1);
 	return &vm_page_array[pfn];
 }
 
@@ -301,7 +302,7 @@ vm_phys_add_page(struct vm_page *m)
 	ASSERT(page_to_pfn(m) < vm_page_max_pfn, "no frame of ours: %#zx", (size_t)page_to_pfn(m));
 	vm_page_init(m, 0);
 	spinlock_lock(&buddies.lock);
-	buddies.total++;
+	COUNT_ADD(buddies.total, 1);
 	spinlock_unlock(&buddies.lock);
 	vm_phys_free(m, 0);
 }

@@ -73,7 +73,7 @@ vm_map_submap(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_map_t submap)
 	kern_return_t kr = KERN_INVALID_ARGUMENT;
 	vm_map_entry_t e;
 
-	if (start >= end || !page_aligned(start | end) || !(map->flags & VM_MAP_SYSTEM) ||
+	if (start >= end || !page_aligned(start | end) || !map->system ||
 	    !vm_map_range_valid(map, start, end) || !submap_fits(map, submap, start, end))
 		return KERN_INVALID_ARGUMENT;
 	vm_map_lock(map);

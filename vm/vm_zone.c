@@ -20,6 +20,7 @@
  * cache, and a free of something else by its place in the slab.
  */
 #include <machine/cpu.h>
+#include "kernel/base/compiler.h"
 #include "kernel/base/debug.h"
 #include "kernel/base/lockorder.h"
 #include "kernel/base/panic.h"
@@ -257,6 +258,20 @@ release(struct vm_zone *z, struct list *surplus)
 
 /* Caches. */
 
+static inline void *
+cache_pop(struct vm_zone_cache *c)
+{
+	COUNT_ADD(c->count, -1);
+	return c->object[c->count];
+}
+
+static inline void
+cache_push(struct vm_zone_cache *c, void *p)
+{
+	c->object[c->count] = p;
+	COUNT_ADD(c->count, 1);
+}
+
 /* cache_refill: move some objects from the slabs to this processor's cache and return one more;
  * NULL if no slab has a free object.  The cache may have been filled by others since it was found
  * empty: then one of its objects will do. */
@@ -269,10 +284,10 @@ cache_refill(struct vm_zone *z)
 	spinlock_lock(&z->lock);
 	c = &z->cache[cpu_id()];
 	if (c->count != 0)
-		p = c->object[--c->count];
+		p = cache_pop(c);
 	while (c->count < CACHE_MOVE && !list_empty(&z->partial)) {
 		if (p != NULL)
-			c->object[c->count++] = p;
+			cache_push(c, p);
 		p = slab_take(z, list_first_entry(&z->partial, struct slab, link));
 	}
 	spinlock_unlock(&z->lock);
@@ -304,7 +319,7 @@ cache_take(struct vm_zone *z)
 	preempt_enter();
 	c = &z->cache[cpu_id()];
 	if (c->count != 0)
-		p = c->object[--c->count];
+		p = cache_pop(c);
 	preempt_exit();
 	return p;
 }
@@ -315,7 +330,7 @@ cache_drain(struct vm_zone *z, struct vm_zone_cache *c, uint32_t keep, struct li
 {
 	spinlock_lock(&z->lock);
 	while (c->count > keep)
-		slab_put(z, c->object[--c->count], surplus);
+		slab_put(z, cache_pop(c), surplus);
 	spinlock_unlock(&z->lock);
 }
 
@@ -381,7 +396,7 @@ vm_zone_free(struct vm_zone *z, void *p)
 	assert_not_cached(z, c, p);
 	if (c->count == CACHE_SIZE)
 		cache_drain(z, c, CACHE_SIZE - CACHE_MOVE, &surplus);
-	c->object[c->count++] = p;
+	cache_push(c, p);
 	preempt_exit();
 	release(z, &surplus);
 }

@@ -101,8 +101,8 @@ pmap_destroy(struct pmap *pmap)
 		pmap_activate(kernel_pmap);
 	spin_exit();
 	VERIFY(pmap != kernel_pmap, "kernel_pmap is for ever");
-	VERIFY(pmap->active == 0, "pmap %p is loaded on processors %#x", (void *)pmap,
-	       pmap->active);
+	VERIFY(__atomic_load_n(&pmap->active, __ATOMIC_SEQ_CST) == 0,
+	       "pmap %p is loaded on processors %#x", (void *)pmap, pmap->active);
 	pmap_remove(pmap, 0, VM_MAX_USER_ADDRESS);
 	spinlock_lock(&pmap->lock);
 	VERIFY(pmap->resident == 0 && pmap->wired == 0 && pmap->tables == 1,
@@ -164,10 +164,18 @@ mapping_add(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct vm_page *m, pt
 		return KERN_RESOURCE_SHORTAGE;
 	__atomic_store_n(pte, entry, __ATOMIC_RELEASE);
 	pt_page(pte)->wire_count++;
-	pmap->resident++;
+	COUNT_ADD(pmap->resident, 1);
 	if ((entry & PTE_WIRED) != 0)
-		pmap->wired++;
+		COUNT_ADD(pmap->wired, 1);
 	return KERN_SUCCESS;
+}
+
+/* count_wired: an entry changes from old to new. */
+static inline void
+count_wired(struct pmap *pmap, pte_t old, pte_t new)
+{
+	if (((old ^ new) & PTE_WIRED) != 0)
+		COUNT_ADD(pmap->wired, (new & PTE_WIRED) != 0 ? 1 : -1);
 }
 
 /*
@@ -178,7 +186,7 @@ static void
 mapping_change(struct pmap *pmap, vm_offset_t va, pte_t *pte, pte_t entry)
 {
 	const pte_t bits = PTE_ACCESSED | PTE_DIRTY;
-	pte_t old = __atomic_load_n(pte, __ATOMIC_RELAXED);
+	pte_t old = pte_read(pte);
 	struct tlb_batch batch;
 
 	ASSERT(((old ^ entry) & PTE_MANAGED) == 0, "va %#lx changes from %#lx to %#lx", va, old,
@@ -186,8 +194,7 @@ mapping_change(struct pmap *pmap, vm_offset_t va, pte_t *pte, pte_t entry)
 	while (!__atomic_compare_exchange_n(pte, &old, entry | (old & bits), true, __ATOMIC_SEQ_CST,
 					    __ATOMIC_RELAXED))
 		;
-	pmap->wired += (entry & PTE_WIRED) != 0;
-	pmap->wired -= (old & PTE_WIRED) != 0;
+	count_wired(pmap, old, entry);
 	if ((old & ~entry & PTE_WRITE) == 0 && (entry & ~old & PTE_NO_EXECUTE) == 0)
 		return;
 	tlb_batch_init(&batch, pmap);
@@ -226,8 +233,7 @@ mapping_replace(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct vm_page *m
 	tlb_batch_init(&batch, pmap);
 	if (noted) {
 		old = __atomic_exchange_n(pte, entry, __ATOMIC_SEQ_CST);
-		pmap->wired += (entry & PTE_WIRED) != 0;
-		pmap->wired -= (old & PTE_WIRED) != 0;
+		count_wired(pmap, old, entry);
 		if ((old & PTE_MANAGED) != 0)
 			save_bits(old);
 		tlb_batch_add(&batch, va);
@@ -246,7 +252,7 @@ enter_slow(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct vm_page *m, pte
 {
 	kern_return_t kr;
 
-	if (pte != NULL && pte_page(*pte) == m) {
+	if (pte != NULL && pte_page(pte_read(pte)) == m) {
 		mapping_change(pmap, va, pte, entry);
 		return KERN_SUCCESS;
 	}
@@ -285,7 +291,7 @@ pmap_enter(struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_prot_t prot,
 	enter_check(pmap, va, m, prot, flags);
 	spinlock_lock(&pmap->lock);
 	pte = pmap_pte(pmap, va);
-	if (__builtin_expect(pte != NULL && *pte == 0, 1))
+	if (__builtin_expect(pte != NULL && pte_read(pte) == 0, 1))
 		kr = mapping_add(pmap, va, pte, m, entry);
 	else
 		kr = enter_slow(pmap, va, pte, m, entry);
@@ -299,8 +305,8 @@ pmap_clear_pte(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct tlb_batch *
 	pte_t old = __atomic_exchange_n(pte, 0, __ATOMIC_SEQ_CST);
 
 	ASSERT((old & PTE_PRESENT) != 0, "va %#lx is not mapped: %#lx", va, old);
-	pmap->resident--;
-	pmap->wired -= (old & PTE_WIRED) != 0;
+	COUNT_ADD(pmap->resident, -1);
+	count_wired(pmap, old, 0);
 	tlb_batch_add(batch, va);
 	if ((old & PTE_MANAGED) != 0)
 		save_bits(old);

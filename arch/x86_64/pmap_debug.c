@@ -42,7 +42,7 @@ pmap_walk_print(const struct pmap *pmap, vm_offset_t va)
 	kprintf("page tables of %#lx in pmap %p (id %lu, active %#x)\n", va, (const void *)pmap,
 		pmap->id, pmap->active);
 	for (int level = PT_LEVELS; level > 0; level--) {
-		pte_t entry = table[pt_index(va, level)];
+		pte_t entry = pte_read(&table[pt_index(va, level)]);
 		vm_paddr_t frame = entry & PTE_FRAME;
 
 		kprintf("  level %d [%3u] %016lx %s", level, pt_index(va, level), entry,

@@ -63,7 +63,7 @@ pt_page(const pte_t *entry)
 static inline bool
 pt_down(pte_t **table, vm_offset_t va, int level)
 {
-	pte_t entry = (*table)[pt_index(va, level)];
+	pte_t entry = pte_read(&(*table)[pt_index(va, level)]);
 
 	*table = pte_table(entry);
 	return (entry & PTE_PRESENT) != 0;

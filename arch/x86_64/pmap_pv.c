@@ -130,7 +130,7 @@ pv_pte(const struct vm_page *m, struct pmap *pmap, vm_offset_t va)
 {
 	pte_t *pte = pmap_pte(pmap, va);
 
-	VERIFY(pte != NULL && pte_page(*pte) == m && (*pte & PTE_MANAGED) != 0,
+	VERIFY(pte != NULL && pte_page(pte_read(pte)) == m && (pte_read(pte) & PTE_MANAGED) != 0,
 	       "page %#lx: not mapped by pmap %p at va %#lx", vm_page_to_phys(m), (void *)pmap, va);
 	return pte;
 }
@@ -162,7 +162,7 @@ static pte_t
 clear_bits(const struct vm_page *m, struct pmap *pmap, vm_offset_t va, pte_t bits)
 {
 	pte_t *pte = pv_pte(m, pmap, va);
-	pte_t old = *pte;
+	pte_t old = pte_read(pte);
 	struct tlb_batch batch;
 
 	if (bits == 0)

@@ -11,6 +11,7 @@
  */
 #include "arch/x86_64/pmap_private.h"
 #include "arch/x86_64/pmap_pv.h"
+#include "kernel/base/compiler.h"
 #include "kernel/base/debug.h"
 #include "kernel/base/panic.h"
 
@@ -51,7 +52,7 @@ cursor_descend(struct cursor *c)
 		return true;
 	}
 	while (level > 1) {
-		pte_t entry = table[pt_index(c->va, level)];
+		pte_t entry = pte_read(&table[pt_index(c->va, level)]);
 
 		if ((entry & PTE_PRESENT) != 0) {
 			table = pte_table(entry);
@@ -86,7 +87,7 @@ cursor_next(struct cursor *c)
 {
 	do {
 		for (; c->pte < c->limit; cursor_advance(c))
-			if ((*c->pte & PTE_PRESENT) != 0)
+			if ((pte_read(c->pte) & PTE_PRESENT) != 0)
 				return c->pte;
 	} while (cursor_descend(c));
 	return NULL;
@@ -141,7 +142,7 @@ op_remove(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct tlb_batch *batch
 {
 	pte_t old;
 
-	if ((*pte & keep) != 0)
+	if ((pte_read(pte) & keep) != 0)
 		return;
 	old = pmap_clear_pte(pmap, va, pte, batch);
 	if ((old & PTE_MANAGED) != 0)
@@ -166,7 +167,7 @@ pmap_drop(struct pmap *pmap)
 static inline void
 op_protect(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct tlb_batch *batch, pte_t lose)
 {
-	pte_t old = __atomic_load_n(pte, __ATOMIC_RELAXED), new;
+	pte_t old = pte_read(pte), new;
 
 	(void)pmap;
 	do {
@@ -199,10 +200,10 @@ static inline void
 op_unwire(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct tlb_batch *batch, pte_t arg)
 {
 	(void)va, (void)batch, (void)arg;
-	if ((*pte & PTE_WIRED) == 0)
+	if ((pte_read(pte) & PTE_WIRED) == 0)
 		return;
 	__atomic_fetch_and(pte, ~PTE_WIRED, __ATOMIC_RELAXED);
-	pmap->wired--;
+	COUNT_ADD(pmap->wired, -1);
 }
 
 void

@@ -10,6 +10,7 @@
  * walk through it from upper-level entries that it has cached.
  */
 #include "arch/x86_64/pmap_private.h"
+#include "kernel/base/compiler.h"
 #include "kernel/base/panic.h"
 
 /* table_add: hang a new, empty table into `entry`; false without memory. */
@@ -25,7 +26,7 @@ table_add(struct pmap *pmap, pte_t *entry)
 	    entry, vm_page_to_phys(m) | PTE_PRESENT | PTE_WRITE | (pmap->leaf_bits & PTE_USER),
 	    __ATOMIC_RELEASE);
 	pt_page(entry)->wire_count++;
-	pmap->tables++;
+	COUNT_ADD(pmap->tables, 1);
 	return true;
 }
 
@@ -37,13 +38,13 @@ pmap_pte_create(struct pmap *pmap, vm_offset_t va)
 	for (int level = PT_LEVELS; level > 1; level--) {
 		pte_t *entry = &table[pt_index(va, level)];
 
-		if ((*entry & PTE_PRESENT) == 0) {
+		if ((pte_read(entry) & PTE_PRESENT) == 0) {
 			VERIFY(pmap != kernel_pmap || level < PT_LEVELS,
 			       "kernel address %#lx lies in a slot that boot did not make", va);
 			if (!table_add(pmap, entry))
 				return NULL;
 		}
-		table = pte_table(*entry);
+		table = pte_table(pte_read(entry));
 	}
 	return &table[pt_index(va, 1)];
 }
@@ -57,12 +58,12 @@ pmap_unlink_empty(struct pmap *pmap, vm_offset_t va, struct tlb_batch *batch)
 
 	for (level = PT_LEVELS; level > 1; level--) {
 		entry[level] = &table[pt_index(va, level)];
-		if ((*entry[level] & PTE_PRESENT) == 0)
+		if ((pte_read(entry[level]) & PTE_PRESENT) == 0)
 			break;
-		table = pte_table(*entry[level]);
+		table = pte_table(pte_read(entry[level]));
 	}
 	while (++level <= PT_LEVELS) {
-		struct vm_page *m = pte_page(*entry[level]);
+		struct vm_page *m = pte_page(pte_read(entry[level]));
 
 		if (m->wire_count != 0)
 			return;
@@ -70,7 +71,7 @@ pmap_unlink_empty(struct pmap *pmap, vm_offset_t va, struct tlb_batch *batch)
 		if (pmap->recent == pmap_recent(va))
 			pmap->recent = PMAP_NONE;
 		pt_page(entry[level])->wire_count--;
-		pmap->tables--;
+		COUNT_ADD(pmap->tables, -1);
 		tlb_batch_add_table(batch, va, m);
 	}
 }
@@ -91,7 +92,7 @@ pmap_find_leaf(const struct pmap *pmap, vm_offset_t va, int *level)
 	const pte_t *table = pmap->root;
 
 	for (*level = PT_LEVELS;; --*level) {
-		pte_t entry = table[pt_index(va, *level)];
+		pte_t entry = pte_read(&table[pt_index(va, *level)]);
 
 		if ((entry & PTE_PRESENT) == 0)
 			return 0;

@@ -21,6 +21,7 @@
 #include <machine/cpu.h>
 #include <machine/features.h>
 #include <machine/registers.h>
+#include <machine/shootdown.h>
 
 /* In a value for CR3: keep what is cached for the tag being loaded. */
 #define CR3_NO_FLUSH (1ul << 63)
@@ -92,26 +93,13 @@ flush_local(const struct pmap *pmap, vm_offset_t start, vm_offset_t end)
 	}
 }
 
-/*
- * pmap_shootdown: make the other processors forget [start, end) of pmap, and wait until they have.
- * Page tables and pmap->stale are up to date; the pmap's lock is held.  Only one processor runs.
- */
-static void
-pmap_shootdown(const struct pmap *pmap, vm_offset_t start, vm_offset_t end)
-{
-	uint32_t others = __atomic_load_n(&pmap->active, __ATOMIC_SEQ_CST) & ~(1u << cpu_id());
-
-	ASSERT(others == 0, "pmap %p, range %#lx-%#lx: loaded on processors %#x as well",
-	       (const void *)pmap, start, end, others);
-	(void)others, (void)start, (void)end;
-}
-
 /* pmap_invalidate_range: [start, end) lost rights: no processor knows better on return. */
 static void
 pmap_invalidate_range(struct pmap *pmap, vm_offset_t start, vm_offset_t end)
 {
 	uint32_t self = 1u << cpu_id();
-	bool loaded = pmap == kernel_pmap || (pmap->active & self) != 0;
+	bool loaded = pmap == kernel_pmap ||
+		      (__atomic_load_n(&pmap->active, __ATOMIC_RELAXED) & self) != 0;
 
 	if (pcids_on && pmap != kernel_pmap)
 		__atomic_fetch_or(&pmap->stale, loaded ? ~self : ~0u, __ATOMIC_SEQ_CST);

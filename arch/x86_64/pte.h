@@ -26,6 +26,13 @@
 
 typedef uint64_t pte_t;
 
+/* pte_read: an entry as it is now: the processor may be setting bits in it. */
+static inline pte_t
+pte_read(const pte_t *entry)
+{
+	return __atomic_load_n(entry, __ATOMIC_RELAXED);
+}
+
 #define PTE_PRESENT	  0x001ul
 #define PTE_WRITE	  0x002ul
 #define PTE_USER	  0x004ul

@@ -350,7 +350,7 @@ sub_17(void **state)
 
 	map_pages(f->map, at - 4 * PAGE, 4 * PAGE, VM_PROT_RW);
 	map_pages(f->map, at + SIZE, 4 * PAGE, VM_PROT_RW);
-	f->map->flags |= VM_MAP_SYSTEM;
+	f->map->system = true;
 	place(f->map, at, SIZE, 0);
 	check_kr(KERN_SUCCESS, vm_map_submap(f->map, at, at + SIZE, inner));
 	before = map_snapshot_take(f->map);
@@ -358,7 +358,7 @@ sub_17(void **state)
 	check_unchanged(before, f->map);
 	check_unlocked(f->map);
 	check_kr(KERN_SUCCESS, vm_map_remove(f->map, at, at + SIZE));
-	f->map->flags &= ~VM_MAP_SYSTEM;
+	f->map->system = false;
 	vm_map_deallocate(inner);
 	model_user_store(f->proc, at - 1, 1);
 }
