@@ -14,6 +14,7 @@
 ##                                                (leave with Ctrl-A X)
 ## make test                      all tests; the last line is "N passed, N failed"
 ## make test-host                 vm/ as a host program, under the sanitizers
+## make test-race [SECONDS=n] [SEED=n] [T=text]  only its threads, for any length of time
 ## make test-plants [P=text]      do host tests notice planted faults?
 ## make test-qemu [T=pattern] [SMP=n]             boots and user programs
 ## make coverage                  what of vm/ the tests of host and machine execute
@@ -265,7 +266,7 @@ doctor:
 		exit 1; }
 	@tools/doctor
 
-.PHONY: test test-host test-plants test-qemu test-behaviours
+.PHONY: test test-host test-race test-plants test-qemu test-behaviours
 test: setup
 	@tools/test-all $(SUBMAKE) -- test-host test-plants test-qemu test-behaviours
 
@@ -274,6 +275,9 @@ test-host:
 
 test-plants:
 	@$(SUBMAKE) -C tests/host O=$(abspath build)/host plants
+
+test-race:
+	@$(SUBMAKE) -C tests/host O=$(abspath build)/host race
 
 test-qemu: all iso
 	@PAGODA_BUILD_DIR=$(O) PAGODA_SMP=$(SMP) JOBS=$(JOBS) tools/test-qemu '$(T)'

@@ -9,6 +9,7 @@
 #include "kernel/base/sleepq.h"
 #include "model/kernel.h"
 #include "model/thread.h"
+#include "vm/pmap.h"
 #include <machine/cpu.h>
 
 struct percpu percpu_area[MACHINE_MAX_CPUS];
@@ -75,7 +76,8 @@ cpu_give(uint32_t id)
 static void
 cpu_enter(uint32_t id, struct thread *t)
 {
-	percpu_area[id] = (struct percpu){.curthread = t, .id = id, .irqs_on = true};
+	percpu_area[id] = (struct percpu){
+	    .curthread = t, .id = id, .irqs_on = true, .loaded_pmap = kernel_pmap};
 	model_percpu = &percpu_area[id];
 	t->cpu = id;
 }
@@ -158,9 +160,13 @@ void
 model_cpu_switch(uint32_t id)
 {
 	struct thread *t = curthread();
+	bool irqs;
 
 	if (id == curcpu()->id)
 		return;
+	irqs = cpu_irq_save();
+	pmap_activate(kernel_pmap);
+	cpu_irq_restore(irqs);
 	pthread_mutex_lock(&cpus_lock);
 	if (cpu_taken[id])
 		model_die("processor %u has a thread already", id);
