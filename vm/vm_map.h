@@ -96,7 +96,7 @@ struct vm_map {
 	struct vm_map_entry *spare; /* (m) up to VM_MAP_SPARES entries, so that clips cannot fail */
 	struct vm_map_entry *dead;  /* (m) unlinked entries, released when the lock is */
 	uint64_t serial;	    /* (c) unique: no other map ever had it */
-	bool system; /* (c) kernel_map or a submap: the lock is always exclusive */
+	bool system;		    /* (c) kernel_map or a submap: the lock is always exclusive */
 	struct pmap *pmap;	    /* (c) */
 	struct proc *owner;	    /* (m) the process whose limits apply; NULL for kernel maps */
 	uint32_t ref_count;	    /* (a) */

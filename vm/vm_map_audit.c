@@ -220,9 +220,8 @@ audit_around(vm_map_t map, const struct vm_map_entry *hint)
 void
 vm_map_audit_unlock(vm_map_t map)
 {
-	bool small =
-	    map->nentries <= AUDIT_ALWAYS &&
-	    (map->system || pmap_resident_count(map->pmap) <= AUDIT_ALWAYS_PAGES);
+	bool small = map->nentries <= AUDIT_ALWAYS &&
+		     (map->system || pmap_resident_count(map->pmap) <= AUDIT_ALWAYS_PAGES);
 
 	if (small || ++map->audits % AUDIT_EVERY == 0)
 		vm_map_audit(map);

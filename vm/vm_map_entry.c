@@ -379,8 +379,7 @@ must_wait(vm_map_t map, const struct vm_map_entry *e)
 {
 	unsigned system = e->wired_count - ((e->eflags & VM_ENTRY_USER_WIRED) ? 1 : 0);
 
-	return (e->eflags & VM_ENTRY_IN_TRANSITION) ||
-	       (!map->system && system != 0);
+	return (e->eflags & VM_ENTRY_IN_TRANSITION) || (!map->system && system != 0);
 }
 
 /* first_in: the first entry that ends above start; operations will come back to it. */

@@ -170,12 +170,12 @@ mapping_add(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct vm_page *m, pt
 	return KERN_SUCCESS;
 }
 
-/* count_wired: an entry changes from old to new. */
+/* count_wired: an entry that was `old` is `now`. */
 static inline void
-count_wired(struct pmap *pmap, pte_t old, pte_t new)
+count_wired(struct pmap *pmap, pte_t old, pte_t now)
 {
-	if (((old ^ new) & PTE_WIRED) != 0)
-		COUNT_ADD(pmap->wired, (new & PTE_WIRED) != 0 ? 1 : -1);
+	if (((old ^ now) & PTE_WIRED) != 0)
+		COUNT_ADD(pmap->wired, (now & PTE_WIRED) != 0 ? 1 : -1);
 }
 
 /*

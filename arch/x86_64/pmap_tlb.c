@@ -98,8 +98,8 @@ static void
 pmap_invalidate_range(struct pmap *pmap, vm_offset_t start, vm_offset_t end)
 {
 	uint32_t self = 1u << cpu_id();
-	bool loaded = pmap == kernel_pmap ||
-		      (__atomic_load_n(&pmap->active, __ATOMIC_RELAXED) & self) != 0;
+	bool loaded =
+	    pmap == kernel_pmap || (__atomic_load_n(&pmap->active, __ATOMIC_RELAXED) & self) != 0;
 
 	if (pcids_on && pmap != kernel_pmap)
 		__atomic_fetch_or(&pmap->stale, loaded ? ~self : ~0u, __ATOMIC_SEQ_CST);

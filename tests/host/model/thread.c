@@ -76,8 +76,8 @@ cpu_give(uint32_t id)
 static void
 cpu_enter(uint32_t id, struct thread *t)
 {
-	percpu_area[id] = (struct percpu){
-	    .curthread = t, .id = id, .irqs_on = true, .loaded_pmap = kernel_pmap};
+	percpu_area[id] =
+	    (struct percpu){.curthread = t, .id = id, .irqs_on = true, .loaded_pmap = kernel_pmap};
 	model_percpu = &percpu_area[id];
 	t->cpu = id;
 }

@@ -31,6 +31,7 @@
 #include "vm/vm_map_impl.h"
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
+#include "vm/vm_pager.h"
 #include "vm/vmspace.h"
 #include <machine/pmap.h>
 
@@ -640,7 +641,7 @@ static void
 everything(void **state)
 {
 	struct vm_fixture *f = *state;
-	struct vm_object *object = vm_object_allocate(VM_OBJECT_ANONYMOUS, SHARED_SIZE);
+	struct vm_object *object = vm_object_allocate(&vm_pager_anonymous, SHARED_SIZE);
 	struct proc *procs[SPACES] = {f->proc, model_proc_create()};
 	struct timespec length = {.tv_sec = number("SECONDS", 8)};
 	uint64_t done = 0;
