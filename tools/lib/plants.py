@@ -39,7 +39,7 @@ class Plant:
         found = list(re.finditer(r"\s+".join(map(re.escape, self.old.split())), body))
         if len(found) != 1:
             times = f"{self.function} has {len(found)} times what is to be changed"
-            raise PlantError(f"{times}: {self.old}")
+            raise PlantError(f"{times}: {' '.join(self.old.split())}")
         at = found[0]
         changed = body[: at.start()] + self.new.strip() + body[at.end() :]
         return path, sources[path][:begin] + changed + sources[path][end:]
