@@ -285,6 +285,37 @@ kern_return_t vm_map_inherit(vm_map_t map, vm_offset_t start, vm_offset_t end,
 /* vm_map_check_protection: TRUE if all of [start, end) is mapped with at least prot.  Map locked. */
 boolean_t vm_map_check_protection(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t prot);
 
+/* ---- vm_map_advise.c ---- */
+
+enum vm_advice {
+	VM_ADVICE_NORMAL, /* how the range will be accessed: noted in its entries */
+	VM_ADVICE_RANDOM,
+	VM_ADVICE_SEQUENTIAL,
+	VM_ADVICE_WILLNEED, /* soon: its resident pages are mapped */
+	VM_ADVICE_DONTNEED, /* not soon: its mappings go, the contents stay */
+	VM_ADVICE_FREE, /* the contents are of no use: private pages may read as zero from now on */
+	VM_ADVICE_NOSYNC, /* leave it to vm_map_sync to write changed pages back */
+	VM_ADVICE_AUTOSYNC,
+	VM_ADVICE_NOCORE, /* not in core dumps */
+	VM_ADVICE_CORE,
+};
+kern_return_t vm_map_madvise(vm_map_t map, vm_offset_t start, vm_offset_t end, int advice);
+
+/* ---- vm_map_sync.c, vm_map_discard.c, vm_map_residency.c ---- */
+
+kern_return_t vm_map_sync(vm_map_t map, vm_offset_t start, vm_offset_t end, boolean_t syncio,
+			  boolean_t invalidate);
+
+kern_return_t vm_map_discard(vm_map_t map, vm_offset_t start, vm_offset_t end);
+
+/* What vm_map_residency says of a page. */
+#define VM_RESIDENT	     0x01 /* it is in memory */
+#define VM_RESIDENT_MAPPED   0x02 /* ... and in the page tables of this map */
+#define VM_RESIDENT_MODIFIED 0x04 /* ... and has been changed since it was last written back */
+#define VM_RESIDENT_BEHIND   0x08 /* ... but in an object that the entry's own object shadows */
+#define VM_RESIDENT_WIRED    0x10
+kern_return_t vm_map_residency(vm_map_t map, vm_offset_t start, vm_offset_t end, uint8_t *pages);
+
 /* ---- vm_stack.c, vm_submap.c, vm_wire.c ---- */
 
 kern_return_t vm_map_stack(vm_map_t map, vm_offset_t addrbos, vm_size_t max_ssize, vm_prot_t prot,

@@ -89,6 +89,13 @@ vm_map_chargeable(uint32_t eflags, const struct vm_object *object, vm_prot_t pro
 	       ((object->traits & VM_PAGER_ANONYMOUS) != 0 && object->charge == 0);
 }
 
+bool
+vm_map_object_own(const struct vm_object *object)
+{
+	return (object->traits & VM_PAGER_ANONYMOUS) != 0 &&
+	       (object->ref_count == 1 || (object->flags & VM_OBJECT_ONEMAPPING));
+}
+
 kern_return_t
 vm_map_entry_materialise(vm_map_entry_t e)
 {
@@ -203,6 +210,38 @@ vm_map_clip_end(vm_map_t map, vm_map_entry_t e, vm_offset_t addr)
 	vm_map_tree_resized(map, e);
 }
 
+/* ---- ranges ---- */
+
+vm_map_entry_t
+vm_map_range_first(vm_map_t map, vm_offset_t start)
+{
+	vm_map_entry_t e;
+
+	return vm_map_lookup_entry(map, start, &e) ? e : e->next;
+}
+
+bool
+vm_map_range_has_submap(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_map_entry_t e;
+
+	vm_map_for_range (e, map, start, end)
+		if (e->eflags & VM_ENTRY_IS_SUB_MAP)
+			return true;
+	return false;
+}
+
+void
+vm_map_clip_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_map_entry_t e;
+
+	if (vm_map_lookup_entry(map, start, &e) && !(e->eflags & VM_ENTRY_STACK_GAP))
+		vm_map_clip_start(map, e, start);
+	if (vm_map_lookup_entry(map, end - 1, &e) && !(e->eflags & VM_ENTRY_STACK_GAP))
+		vm_map_clip_end(map, e, end);
+}
+
 /* ---- merge ---- */
 
 /* Flags that forbid merging: the range is somebody's, or carries more than a range. */
@@ -261,8 +300,7 @@ vm_map_simplify_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
 {
 	vm_map_entry_t e;
 
-	if (!vm_map_lookup_entry(map, start, &e))
-		e = e->next;
+	e = vm_map_range_first(map, start);
 	while (e != &map->header && e->start <= end)
 		e = vm_map_try_merge(map, e->prev, e)->next;
 }
@@ -285,9 +323,7 @@ first_in_transition(vm_map_t map, vm_offset_t start, vm_offset_t end)
 {
 	vm_map_entry_t e;
 
-	if (!vm_map_lookup_entry(map, start, &e))
-		e = e->next;
-	for (; e != &map->header && e->start < end; e = e->next)
+	vm_map_for_range (e, map, start, end)
 		if (e->eflags & VM_ENTRY_IN_TRANSITION)
 			return e;
 	return NULL;
@@ -341,10 +377,8 @@ vm_map_release_dead(vm_map_entry_t dead)
 	}
 }
 
-/* release_pages: free the pages that only e can show: no other mapping, handle or shadow will ever
- * look for them. */
-static void
-release_pages(vm_map_entry_t e)
+void
+vm_map_entry_release_pages(vm_map_entry_t e)
 {
 	struct vm_object *object = e->object;
 
@@ -368,7 +402,7 @@ delete_entry(vm_map_t map, vm_map_entry_t e)
 	} else if (!(e->eflags & VM_ENTRY_GUARD) && e->object != NULL) {
 		/* An entry without an object never had a page. */
 		pmap_remove(map->pmap, e->start, e->end);
-		release_pages(e);
+		vm_map_entry_release_pages(e);
 	}
 	vm_map_entry_delete(map, e);
 }

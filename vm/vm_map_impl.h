@@ -155,6 +155,13 @@ void vm_map_entry_dispose(vm_map_t map, vm_map_entry_t e);
 /* vm_map_entry_delete: unlink e, return its charge, and leave the rest to the unlock. */
 void vm_map_entry_delete(vm_map_t map, vm_map_entry_t e);
 
+/* vm_map_object_own: is it anonymous memory of one mapping and its parts alone?  Then a page of a range
+ * is seen nowhere else.  Object locked. */
+bool vm_map_object_own(const struct vm_object *object);
+/* vm_map_entry_release_pages: e, unmapped, is about to lose its object: free the pages that only e can
+ * show: no other mapping, handle or shadow will ever look for them. */
+void vm_map_entry_release_pages(vm_map_entry_t e);
+
 /* vm_map_clip_start: if addr lies inside e, split it: e keeps the part from addr on.
  * vm_map_clip_end: e keeps the part before addr.  An entry must be reserved; cannot fail. */
 void vm_map_clip_start(vm_map_t map, vm_map_entry_t e, vm_offset_t addr);
@@ -182,6 +189,40 @@ kern_return_t vm_map_wait_range(vm_map_t map, vm_offset_t start, vm_offset_t end
 kern_return_t vm_map_wait_deletable(vm_map_t map, vm_offset_t start, vm_offset_t end);
 bool vm_map_deletable(vm_map_t map, vm_offset_t start, vm_offset_t end);
 
+/*
+ * What operations on a range share.  vm_map_range_first: the first entry that ends above start (or
+ * the header).  vm_map_for_range: each entry that lies in [from, to), at least in part.
+ * vm_map_range_has_submap: is there one in it?  vm_map_clip_range: cut the entries that start and end
+ * fall into, entries being reserved; a stack's gap stays whole.  Map locked, to clip exclusively.
+ */
+vm_map_entry_t vm_map_range_first(vm_map_t map, vm_offset_t start);
+#define vm_map_for_range(e, map, from, to)                                                        \
+	for ((e) = vm_map_range_first((map), (from)); (e) != &(map)->header && (e)->start < (to); \
+	     (e) = (e)->next)
+bool vm_map_range_has_submap(vm_map_t map, vm_offset_t start, vm_offset_t end);
+void vm_map_clip_range(vm_map_t map, vm_offset_t start, vm_offset_t end);
+
+/* vm_map_range_bad: what every operation on a range refuses at once. */
+static inline bool
+vm_map_range_bad(vm_offset_t start, vm_offset_t end)
+{
+	return !page_aligned(start | end) || start > end;
+}
+
+/* vm_map_range_covers: does [start, end) hold all of e?  After clipping only a gap can stick out. */
+static inline bool
+vm_map_range_covers(vm_offset_t start, vm_offset_t end, const struct vm_map_entry *e)
+{
+	return start <= e->start && end >= e->end;
+}
+
+/* vm_map_range_overlap: bytes of e within [start, end), which it touches. */
+static inline vm_size_t
+vm_map_range_overlap(const struct vm_map_entry *e, vm_offset_t start, vm_offset_t end)
+{
+	return (end < e->end ? end : e->end) - (start > e->start ? start : e->start);
+}
+
 /* vm_map_entry_materialise: give e, whose object is NULL, its anonymous object.
  * KERN_RESOURCE_SHORTAGE: nothing changed. */
 kern_return_t vm_map_entry_materialise(vm_map_entry_t e);
@@ -197,6 +238,11 @@ bool vm_map_chargeable(uint32_t eflags, const struct vm_object *object, vm_prot_
 bool vm_map_findspace_aligned(vm_map_t map, vm_offset_t start, vm_size_t length, vm_size_t align,
 			      vm_offset_t *addr);
 
+/* vm_map_prefault: enter the pages of [start, end) that are resident in object, which is shown there
+ * from offset on, and not mapped; at most with prot.  Allocates none, and may give up early.  Map
+ * locked. */
+void vm_map_prefault(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_offset_t start,
+		     vm_offset_t end, vm_prot_t prot);
 /* vm_map_within_limit: may the map's size grow by `more` bytes, `less` of it going first?  Map
  * locked. */
 bool vm_map_within_limit(vm_map_t map, uint64_t limit, vm_size_t more, vm_size_t less);

@@ -137,30 +137,41 @@ note_mapping(struct vm_object *object)
 	rwlock_write_unlock(&object->lock);
 }
 
-/* prefault: enter the pages that are resident already; allocates none, and may give up early. */
+void
+vm_map_prefault(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_offset_t start,
+		vm_offset_t end, vm_prot_t prot)
+{
+	vm_pindex_t first = atop(offset), last = first + atop(end - start);
+	struct pmap_mapping there;
+	struct vm_page *m;
+	vm_offset_t va;
+
+	if (object == NULL || prot == VM_PROT_NONE)
+		return;
+	rwlock_write(&object->lock);
+	for (vm_pindex_t i = first; i < last; i = m->pindex + 1) {
+		m = vm_radix_lookup_ge(&object->pages, i);
+		if (m == NULL || m->pindex >= last)
+			break;
+		va = start + ptoa(m->pindex - first);
+		if ((m->flags & VM_PAGE_BUSY) || !(m->flags & VM_PAGE_VALID) ||
+		    pmap_query(map->pmap, va, &there))
+			continue;
+		if (pmap_enter(map->pmap, va, m, prot, 0) != KERN_SUCCESS)
+			break;
+	}
+	rwlock_write_unlock(&object->lock);
+}
+
+/* prefault: MAP_PREFAULT of what was inserted. */
 static void
 prefault(vm_map_t map, const struct insertion *ins)
 {
 	vm_prot_t prot = ins->prot;
-	struct vm_page *m;
-	vm_pindex_t first = atop(ins->offset), last = first + atop(ins->end - ins->start);
 
 	if (ins->eflags & VM_ENTRY_NEEDS_COPY)
 		prot &= ~VM_PROT_WRITE;
-	if (ins->object == NULL || prot == VM_PROT_NONE)
-		return;
-	rwlock_write(&ins->object->lock);
-	for (vm_pindex_t i = first; i < last; i = m->pindex + 1) {
-		m = vm_radix_lookup_ge(&ins->object->pages, i);
-		if (m == NULL || m->pindex >= last)
-			break;
-		if ((m->flags & VM_PAGE_BUSY) || !(m->flags & VM_PAGE_VALID))
-			continue;
-		if (pmap_enter(map->pmap, ins->start + ptoa(m->pindex - first), m, prot, 0) !=
-		    KERN_SUCCESS)
-			break;
-	}
-	rwlock_write_unlock(&ins->object->lock);
+	vm_map_prefault(map, ins->object, ins->offset, ins->start, ins->end, prot);
 }
 
 /*
@@ -393,12 +404,9 @@ counted(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	vm_size_t bytes = 0;
 	vm_map_entry_t e;
 
-	if (!vm_map_lookup_entry(map, start, &e))
-		e = e->next;
-	for (; e != &map->header && e->start < end; e = e->next)
+	vm_map_for_range (e, map, start, end)
 		if (!(e->eflags & VM_ENTRY_GUARD))
-			bytes +=
-			    (e->end < end ? e->end : end) - (e->start > start ? e->start : start);
+			bytes += vm_map_range_overlap(e, start, end);
 	return bytes;
 }
 

@@ -17,49 +17,7 @@
 #include "vm/vm_object.h"
 #include "vm/vm_wire.h"
 
-/* range_first: the first entry that ends above start. */
-static vm_map_entry_t
-range_first(vm_map_t map, vm_offset_t start)
-{
-	vm_map_entry_t e;
-
-	return vm_map_lookup_entry(map, start, &e) ? e : e->next;
-}
-
-/* clip_range_ends: cut the entries that start and end fall into; a stack's gap stays whole. */
-static void
-clip_range_ends(vm_map_t map, vm_offset_t start, vm_offset_t end)
-{
-	vm_map_entry_t e;
-
-	if (vm_map_lookup_entry(map, start, &e) && !(e->eflags & VM_ENTRY_STACK_GAP))
-		vm_map_clip_start(map, e, start);
-	if (vm_map_lookup_entry(map, end - 1, &e) && !(e->eflags & VM_ENTRY_STACK_GAP))
-		vm_map_clip_end(map, e, end);
-}
-
-/* covers: does [start, end) hold all of e?  After clipping only a gap can stick out. */
-static bool
-covers(vm_offset_t start, vm_offset_t end, const struct vm_map_entry *e)
-{
-	return start <= e->start && end >= e->end;
-}
-
-/* bad_range: what every range operation refuses at once. */
-static bool
-bad_range(vm_offset_t start, vm_offset_t end)
-{
-	return !page_aligned(start | end) || start > end;
-}
-
 /* ---- protect ---- */
-
-/* overlap: bytes of e within [start, end). */
-static vm_size_t
-overlap(const struct vm_map_entry *e, vm_offset_t start, vm_offset_t end)
-{
-	return (end < e->end ? end : e->end) - (start > e->start ? start : e->start);
-}
 
 /* protect_gains_charge: does e become private-writable, and so chargeable, by new_prot? */
 static bool
@@ -82,7 +40,7 @@ protect_check(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t new_pr
 	if (!set_max && (map->flags & VM_MAP_WXORX) && (new_prot & VM_PROT_WRITE) &&
 	    (new_prot & VM_PROT_EXECUTE))
 		kr = KERN_PROTECTION_FAILURE;
-	for (e = range_first(map, start); e != &map->header && e->start < end; e = e->next) {
+	vm_map_for_range (e, map, start, end) {
 		vm_prot_t max = e->max_protection;
 
 		if (e->start > next)
@@ -94,7 +52,7 @@ protect_check(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t new_pr
 		if ((new_prot & ~max) != 0)
 			kr = KERN_PROTECTION_FAILURE;
 		if (!set_max && protect_gains_charge(e, new_prot))
-			*charge += overlap(e, start, end);
+			*charge += vm_map_range_overlap(e, start, end);
 		next = e->end;
 	}
 	return next < end ? KERN_INVALID_ADDRESS : kr;
@@ -149,10 +107,10 @@ protect_apply(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t new_pr
 {
 	vm_map_entry_t e;
 
-	for (e = range_first(map, start); e != &map->header && e->start < end; e = e->next) {
+	vm_map_for_range (e, map, start, end) {
 		if (!(e->eflags & VM_ENTRY_GUARD))
 			protect_entry(map, e, new_prot, set_max, &charge);
-		else if ((e->eflags & VM_ENTRY_STACK_GAP) && covers(start, end, e))
+		else if ((e->eflags & VM_ENTRY_STACK_GAP) && vm_map_range_covers(start, end, e))
 			protect_gap(e, new_prot, set_max);
 	}
 	vm_uncharge(charge);
@@ -167,7 +125,7 @@ protect_copy_wired(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	vm_map_entry_t e;
 	kern_return_t kr = KERN_SUCCESS;
 
-	for (e = range_first(map, start); e != &map->header && e->start < end; e = e->next)
+	vm_map_for_range (e, map, start, end)
 		if (e->wired_count != 0 && (e->eflags & VM_ENTRY_COW) && kr == KERN_SUCCESS)
 			kr = vm_map_copy_wired_pages(map, e);
 	return kr;
@@ -195,7 +153,7 @@ vm_map_protect(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t new_p
 	vm_size_t charge;
 	kern_return_t kr;
 
-	if (bad_range(start, end) || (new_prot & ~VM_PROT_ALL) != 0)
+	if (vm_map_range_bad(start, end) || (new_prot & ~VM_PROT_ALL) != 0)
 		return KERN_INVALID_ARGUMENT;
 	if (start == end)
 		return KERN_SUCCESS;
@@ -209,7 +167,7 @@ vm_map_protect(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t new_p
 	if (kr == KERN_SUCCESS && charge != 0 && !vm_charge(charge))
 		kr = KERN_RESOURCE_SHORTAGE;
 	if (kr == KERN_SUCCESS) {
-		clip_range_ends(map, start, end);
+		vm_map_clip_range(map, start, end);
 		if (!set_max && (new_prot & VM_PROT_WRITE))
 			kr = protect_copy_wired(map, start, end);
 		if (kr != KERN_SUCCESS) {
@@ -232,26 +190,15 @@ inheritance_valid(vm_inherit_t inheritance)
 	       inheritance == VM_INHERIT_NONE || inheritance == VM_INHERIT_ZERO;
 }
 
-static bool
-range_has_submap(vm_map_t map, vm_offset_t start, vm_offset_t end)
-{
-	vm_map_entry_t e;
-
-	for (e = range_first(map, start); e != &map->header && e->start < end; e = e->next)
-		if (e->eflags & VM_ENTRY_IS_SUB_MAP)
-			return true;
-	return false;
-}
-
 static void
 inherit_apply(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_inherit_t inheritance)
 {
 	vm_map_entry_t e;
 
-	for (e = range_first(map, start); e != &map->header && e->start < end; e = e->next) {
+	vm_map_for_range (e, map, start, end) {
 		if ((e->eflags & VM_ENTRY_GUARD) && inheritance == VM_INHERIT_ZERO)
 			continue;
-		if (!(e->eflags & VM_ENTRY_STACK_GAP) || covers(start, end, e))
+		if (!(e->eflags & VM_ENTRY_STACK_GAP) || vm_map_range_covers(start, end, e))
 			e->inheritance = inheritance;
 		if (e->object == vm_submap_object && !(e->eflags & VM_ENTRY_GUARD))
 			e->eflags |= VM_ENTRY_TOUCHED;
@@ -275,7 +222,7 @@ vm_map_inherit(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_inherit_t ne
 {
 	kern_return_t kr;
 
-	if (!inheritance_valid(new_inheritance) || bad_range(start, end))
+	if (!inheritance_valid(new_inheritance) || vm_map_range_bad(start, end))
 		return KERN_INVALID_ARGUMENT;
 	if (start == end)
 		return KERN_SUCCESS;
@@ -283,12 +230,12 @@ vm_map_inherit(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_inherit_t ne
 	kr = vm_map_wait_range(map, start, end);
 	if (kr != KERN_SUCCESS)
 		return kr;
-	if (range_has_submap(map, start, end))
+	if (vm_map_range_has_submap(map, start, end))
 		kr = KERN_INVALID_ARGUMENT;
 	else if (!vm_map_reserve_cuts(map, start, end))
 		kr = KERN_RESOURCE_SHORTAGE;
 	if (kr == KERN_SUCCESS) {
-		clip_range_ends(map, start, end);
+		vm_map_clip_range(map, start, end);
 		inherit_apply(map, start, end, new_inheritance);
 	}
 	vm_map_unlock(map);

@@ -300,6 +300,35 @@ stack_grows(struct vm_fixture *f, kern_return_t kr)
 	check_u64(9, model_user_load(f->proc, STACK_TOP - 1));
 }
 
+static void
+middle_not_dumped(struct vm_fixture *f, kern_return_t kr)
+{
+	uint32_t flag = kr == KERN_SUCCESS ? VM_ENTRY_NOCOREDUMP : 0;
+
+	check_u64(0, space_entry(f->map, A)->eflags & VM_ENTRY_NOCOREDUMP);
+	check_u64(flag, space_entry(f->map, A + P)->eflags & VM_ENTRY_NOCOREDUMP);
+	check_u64(flag, space_entry(f->map, END - P - 1)->eflags & VM_ENTRY_NOCOREDUMP);
+	check_u64(0, space_entry(f->map, END - P)->eflags & VM_ENTRY_NOCOREDUMP);
+	check_fill(f->proc, A, PAGES, 1);
+}
+
+static void
+middle_discarded(struct vm_fixture *f, kern_return_t kr)
+{
+	for (size_t i = 0; i < PAGES; i++)
+		check_u64(kr == KERN_SUCCESS && i > 0 && i < PAGES - 1 ? 0 : i + 1,
+			  model_user_load(f->proc, A + ptoa(i)));
+	check_fill(other, A, PAGES, 1);
+}
+
+/* Advice is not an order: what could not be mapped comes by a fault. */
+static void
+all_there(struct vm_fixture *f, kern_return_t kr)
+{
+	check_kr(KERN_SUCCESS, kr);
+	check_fill(f->proc, A, PAGES, 1);
+}
+
 /* Operations. */
 
 static kern_return_t
@@ -365,6 +394,25 @@ static kern_return_t
 remove_middle(struct vm_fixture *f)
 {
 	return vm_map_remove(f->map, A + P, END - P);
+}
+
+static kern_return_t
+advise_middle(struct vm_fixture *f)
+{
+	return vm_map_madvise(f->map, A + P, END - P, VM_ADVICE_NOCORE);
+}
+
+static kern_return_t
+will_need(struct vm_fixture *f)
+{
+	pmap_drop(f->pmap);
+	return vm_map_madvise(f->map, A, END, VM_ADVICE_WILLNEED);
+}
+
+static kern_return_t
+discard_middle(struct vm_fixture *f)
+{
+	return vm_map_discard(f->map, A + P, END - P);
 }
 
 static kern_return_t
@@ -478,6 +526,30 @@ removal(void **state)
 }
 
 static void
+advice(void **state)
+{
+	static const struct operation op = {filled, advise_middle, middle_not_dumped};
+
+	sweep(state, &op);
+}
+
+static void
+advice_to_map(void **state)
+{
+	static const struct operation op = {filled, will_need, all_there};
+
+	sweep(state, &op);
+}
+
+static void
+discarding(void **state)
+{
+	static const struct operation op = {forked, discard_middle, middle_discarded};
+
+	sweep(state, &op);
+}
+
+static void
 stack_creation(void **state)
 {
 	static const struct operation op = {nothing, make_stack, stack_made};
@@ -530,6 +602,9 @@ main(void)
 	    {"OOM: vm_map_wire of memory that is to be copied", wiring_copies},
 	    {"OOM: vm_map_unwire", unwiring},
 	    {"OOM: vm_map_remove that cuts an entry", removal},
+	    {"OOM: vm_map_madvise that cuts an entry", advice},
+	    {"OOM: vm_map_madvise that maps pages", advice_to_map},
+	    {"OOM: vm_map_discard of memory that is to be copied", discarding},
 	    {"OOM: vm_map_stack", stack_creation},
 	    {"OOM: vm_map_growstack that needs an entry", stack_growth},
 	    {"OOM: whole entries are removed without any memory", removal_of_all},

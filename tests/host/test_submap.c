@@ -323,6 +323,18 @@ inherited_alike(vm_offset_t start, vm_offset_t end)
 }
 
 static kern_return_t
+advised_alike(vm_offset_t start, vm_offset_t end)
+{
+	return vm_map_madvise(parent, start, end, VM_ADVICE_NORMAL);
+}
+
+static kern_return_t
+discarded(vm_offset_t start, vm_offset_t end)
+{
+	return vm_map_discard(parent, start, end);
+}
+
+static kern_return_t
 wired(vm_offset_t start, vm_offset_t end)
 {
 	kern_return_t kr = vm_map_wire(parent, start, end, VM_MAP_WIRE_SYSTEM);
@@ -335,7 +347,8 @@ static void
 sub_10_touched(void **state)
 {
 	kern_return_t (*const done[])(vm_offset_t, vm_offset_t) = {
-	    protected, protected_alike, inherited, inherited_alike, wired};
+	    protected,	   protected_alike, inherited, inherited_alike,
+	    advised_alike, discarded,	    wired};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(done); i++) {

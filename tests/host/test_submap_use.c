@@ -110,6 +110,7 @@ refuse_range(vm_offset_t start, vm_offset_t end)
 	struct map_snapshot *before = map_snapshot_take(parent);
 	struct map_snapshot *sub_before = map_snapshot_take(sub);
 	const kern_return_t refused = KERN_INVALID_ARGUMENT;
+	uint8_t pages[2 * SIZE / PAGE_SIZE];
 
 	check_kr(refused, vm_map_protect(parent, start, end, VM_PROT_READ, FALSE));
 	check_kr(refused, vm_map_protect(parent, start, end, VM_PROT_READ, TRUE));
@@ -121,6 +122,11 @@ refuse_range(vm_offset_t start, vm_offset_t end)
 		 vm_map_wire(parent, start, end, VM_MAP_WIRE_SYSTEM | VM_MAP_WIRE_HOLESOK));
 	check_kr(refused,
 		 vm_map_unwire(parent, start, end, VM_MAP_WIRE_USER | VM_MAP_WIRE_HOLESOK));
+	for (int advice = VM_ADVICE_NORMAL; advice <= VM_ADVICE_CORE; advice++)
+		check_kr(refused, vm_map_madvise(parent, start, end, advice));
+	check_kr(refused, vm_map_discard(parent, start, end));
+	check_kr(refused, vm_map_sync(parent, start, end, TRUE, FALSE));
+	check_kr(refused, vm_map_residency(parent, start, end, pages));
 	check_unchanged(before, parent);
 	check_unchanged(sub_before, sub);
 }
@@ -370,7 +376,8 @@ main(void)
 	    {"SUB-12: a fault in a hole of the submap fails and leaves no lock", sub_12},
 	    {"SUB-12: a submap may go while a fault waits for its lock", sub_12_going},
 	    {"SUB-13: a lookup returns the submap, locked, and lookup_done unlocks it", sub_13},
-	    {"SUB-14: protect, inherit and wire over a submap are refused", sub_14},
+	    {"SUB-14: protect, inherit, wire, advice, sync, discard over a submap are refused",
+	     sub_14},
 	    {"SUB-14: a submap's range is not free", sub_14_taken},
 	    {"SUB-15: emptied, taken out, destroyed: every page and address is free again", sub_15},
 	    {"SUB-15: without the parent's range nothing is mapped, contents stay",

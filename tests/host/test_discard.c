@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vm_map_discard: rows DSC-01 and DSC-02. */
+#include "model/mmu.h"
+#include "model/snapshot.h"
+#include "model/space.h"
+#include "model/thread.h"
+#include "model/vm_fixture.h"
+#include "vm/vm_charge.h"
+#include "vm/vm_object.h"
+#include "vm/vm_page.h"
+#include "vm/vmspace.h"
+
+#define A     0x100000ul
+#define P     PAGE_SIZE
+#define PAGES 8
+#define END   (A + PAGES * P)
+
+#define STACK	  0x10000000ul
+#define STACK_MAX 0x100000ul
+#define STACK_TOP (STACK + STACK_MAX)
+
+static void
+discard(struct proc *p, vm_offset_t start, vm_offset_t end)
+{
+	check_kr(KERN_SUCCESS, vm_map_discard(model_proc_map(p), start, end));
+}
+
+static void
+check_zero(struct proc *p, vm_offset_t start, size_t pages)
+{
+	for (size_t i = 0; i < pages; i++)
+		check_u64(0, model_user_load(p, start + i * P));
+}
+
+static void
+filled(struct vm_fixture *f)
+{
+	space_map(f->map, A, PAGES * P, VM_PROT_RW, VM_PROT_ALL, 0);
+	space_fill(f->proc, A, PAGES, 1);
+}
+
+/* charge_object: for its whole size, as that of a handle is. */
+static void
+charge_object(struct vm_object *object)
+{
+	assert_true(vm_charge(ptoa(object->size)));
+	object->charge = ptoa(object->size);
+}
+
+/* DSC-01 */
+
+static void
+own(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_usage before;
+
+	filled(f);
+	before = vm_usage_read();
+	discard(f->proc, A + P, A + 4 * P);
+	check_u64(before.frames + 3, vm_usage_read().frames);
+	check_u64(before.charge, vm_usage_read().charge);
+	check_entry(f->map, A, END, VM_PROT_RW, VM_PROT_ALL);
+	check_fill(f->proc, A, 1, 1);
+	check_zero(f->proc, A + P, 3);
+	check_fill(f->proc, A + 4 * P, 4, 5);
+	space_fill(f->proc, A + P, 3, 60);
+	check_fill(f->proc, A + P, 3, 60);
+}
+
+/* Data in the own shadow object, in the object behind it, in both: all of it is zero afterwards. */
+static void
+chain(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *child, *grandchild;
+
+	filled(f);
+	child = model_proc_fork(f->proc);
+	space_fill(child, A, 2, 20);
+	grandchild = model_proc_fork(child);
+	space_fill(child, A + P, 2, 40);
+	check_u64(3, space_chain(model_proc_map(child), A));
+	discard(child, A, END - P);
+	check_zero(child, A, PAGES - 1);
+	check_fill(child, END - P, 1, PAGES);
+	check_fill(f->proc, A, PAGES, 1);
+	check_fill(grandchild, A, 2, 20);
+	check_fill(grandchild, A + 2 * P, PAGES - 2, 3);
+	space_fill(child, A, PAGES, 80);
+	check_fill(child, A, PAGES, 80);
+	check_fill(f->proc, A, PAGES, 1);
+	check_u64(3 * PAGES * P, vm_charge_used());
+	model_proc_destroy(child);
+	check_fill(grandchild, A, 2, 20);
+	model_proc_destroy(grandchild);
+	check_fill(f->proc, A, PAGES, 1);
+}
+
+/* A copy that was never made needs none any more; the parent's pages are its own again. */
+static void
+before_the_copy(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *child;
+
+	filled(f);
+	child = model_proc_fork(f->proc);
+	discard(child, A, END);
+	check_u64(0, space_chain(model_proc_map(child), A));
+	check_zero(child, A, PAGES);
+	check_fill(f->proc, A, PAGES, 1);
+	discard(f->proc, A, A + 4 * P);
+	check_zero(f->proc, A, 4);
+	check_fill(f->proc, A + 4 * P, 4, 5);
+	model_proc_destroy(child);
+	check_u64(PAGES * P, vm_charge_used());
+}
+
+/* Private memory that shows an object: zero too, and charged if it can be written. */
+static void
+private_object(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = space_object(PAGES, 70);
+	uint64_t charge;
+
+	space_map_object(f->map, object, A, VM_PROT_READ, VM_PROT_ALL, MAP_COPY_ON_WRITE);
+	charge = vm_charge_used();
+	check_fill(f->proc, A, PAGES, 70);
+	discard(f->proc, A + 2 * P, A + 4 * P);
+	check_u64(charge, vm_charge_used());
+	check_fill(f->proc, A, 2, 70);
+	check_zero(f->proc, A + 2 * P, 2);
+	check_fill(f->proc, A + 4 * P, 4, 74);
+	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A, END, VM_PROT_RW, FALSE));
+	check_u64(charge + PAGES * P, vm_charge_used());
+	space_fill(f->proc, A, PAGES, 30);
+	check_fill(f->proc, A, PAGES, 30);
+	check_u64(72, space_object_byte(object, 2));
+	vm_object_deallocate(object);
+}
+
+/* Shared memory reads as its object: nobody loses anything. */
+static void
+shared_object(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = space_object(PAGES, 70);
+	uint64_t frames;
+
+	charge_object(object);
+	space_map_object(f->map, object, A, VM_PROT_RW, VM_PROT_ALL, MAP_INHERIT_SHARE);
+	model_user_store(f->proc, A, 5);
+	check_fill(f->proc, A + P, PAGES - 1, 71);
+	frames = vm_usage_read().frames;
+	discard(f->proc, A, END);
+	check_u64(0, pmap_resident_count(f->pmap));
+	check_u64(frames, vm_usage_read().frames);
+	check_u64(5, space_object_byte(object, 0));
+	check_u64(5, model_user_load(f->proc, A));
+	check_fill(f->proc, A + P, PAGES - 1, 71);
+	/* Also if a fork would not pass it on. */
+	check_kr(KERN_SUCCESS, vm_map_inherit(f->map, A, END, VM_INHERIT_NONE));
+	discard(f->proc, A, END);
+	check_u64(5, model_user_load(f->proc, A));
+	/* And if nobody else has it any more. */
+	vm_object_deallocate(object);
+	discard(f->proc, A, END);
+	check_fill(f->proc, A + P, PAGES - 1, 71);
+}
+
+static void
+shared_by_fork(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *child;
+
+	filled(f);
+	check_kr(KERN_SUCCESS, vm_map_inherit(f->map, A, END, VM_INHERIT_SHARE));
+	child = model_proc_fork(f->proc);
+	discard(child, A, END);
+	check_fill(child, A, PAGES, 1);
+	discard(f->proc, A, END);
+	check_fill(f->proc, A, PAGES, 1);
+	model_user_store(child, A, 9);
+	check_u64(9, model_user_load(f->proc, A));
+	model_proc_destroy(child);
+}
+
+/* A copy that is shared is a shared object like any other, though it is copy-on-write. */
+static void
+shared_copy(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *copy, *child;
+
+	filled(f);
+	copy = model_proc_fork(f->proc);
+	space_fill(f->proc, A, 2, 50);
+	check_kr(KERN_SUCCESS, vm_map_inherit(f->map, A, END, VM_INHERIT_SHARE));
+	child = model_proc_fork(f->proc);
+	discard(f->proc, A, END);
+	check_fill(f->proc, A, 2, 50);
+	check_fill(f->proc, A + 2 * P, PAGES - 2, 3);
+	model_user_store(f->proc, A, 9);
+	check_u64(9, model_user_load(child, A));
+	model_proc_destroy(child);
+	model_proc_destroy(copy);
+}
+
+/* Many entries of all kinds in one call, with attributes that stay. */
+static void
+mixed(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = space_object(2, 70);
+	struct proc *child;
+
+	charge_object(object);
+	filled(f);
+	space_map_object(f->map, object, END, VM_PROT_RW, VM_PROT_ALL, MAP_INHERIT_SHARE);
+	space_map(f->map, END + 2 * P, 2 * P, VM_PROT_RW, VM_PROT_ALL, 0);
+	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A + 2 * P, A + 4 * P, VM_PROT_READ, FALSE));
+	check_kr(KERN_SUCCESS, vm_map_inherit(f->map, A + 6 * P, END, VM_INHERIT_ZERO));
+	child = model_proc_fork(f->proc);
+	space_fill(f->proc, A, 2, 50);
+	check_fill(f->proc, END, 2, 70);
+	discard(f->proc, A + P, END + 4 * P);
+	check_u64(50, model_user_load(f->proc, A));
+	check_zero(f->proc, A + P, PAGES - 1);
+	check_fill(f->proc, END, 2, 70);
+	check_zero(f->proc, END + 2 * P, 2);
+	check_rights(f->map, A, A + 2 * P, VM_PROT_RW, VM_PROT_ALL);
+	check_rights(f->map, A + 2 * P, A + 4 * P, VM_PROT_READ, VM_PROT_ALL);
+	check_rights(f->map, A + 4 * P, END + 4 * P, VM_PROT_RW, VM_PROT_ALL);
+	check_u64(VM_INHERIT_ZERO, space_entry(f->map, A + 6 * P)->inheritance);
+	check_fill(child, A, 6, 1);
+	model_proc_destroy(child);
+	vm_object_deallocate(object);
+}
+
+/* A stack goes on growing in one piece. */
+static void
+stack(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *child;
+
+	check_kr(KERN_SUCCESS, vm_map_stack(f->map, STACK, STACK_MAX, VM_PROT_RW, VM_PROT_ALL, 0));
+	space_fill(f->proc, STACK_TOP - 4 * P, 4, 1);
+	child = model_proc_fork(f->proc);
+	discard(f->proc, STACK_TOP - vm_sgrowsiz, STACK_TOP);
+	check_zero(f->proc, STACK_TOP - 4 * P, 4);
+	check_fill(child, STACK_TOP - 4 * P, 4, 1);
+	model_user_store(f->proc, STACK_TOP - 3 * vm_sgrowsiz, 7);
+	check_u64(7, model_user_load(f->proc, STACK_TOP - 3 * vm_sgrowsiz));
+	check_zero(f->proc, STACK_TOP - 4 * P, 4);
+	check_entry(f->map, STACK_TOP - 3 * vm_sgrowsiz, STACK_TOP, VM_PROT_RW, VM_PROT_ALL);
+	model_proc_destroy(child);
+}
+
+/* No processor reads on through an old translation. */
+static void
+all_processors(void **state)
+{
+	struct vm_fixture *f = *state;
+
+	filled(f);
+	model_cpu_switch(1);
+	check_fill(f->proc, A, PAGES, 1);
+	model_cpu_switch(0);
+	discard(f->proc, A, END);
+	model_cpu_switch(1);
+	check_zero(f->proc, A, PAGES);
+	model_cpu_switch(0);
+}
+
+/* DSC-02 */
+
+static void
+refuse(struct vm_fixture *f, kern_return_t kr, vm_offset_t start, vm_offset_t end)
+{
+	struct map_snapshot *before = map_snapshot_take(f->map);
+
+	check_kr(kr, vm_map_discard(f->map, start, end));
+	check_unchanged(before, f->map);
+}
+
+static void
+refused(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *child;
+
+	filled(f);
+	refuse(f, KERN_INVALID_ARGUMENT, A + 1, END);
+	refuse(f, KERN_INVALID_ARGUMENT, A, END + 1);
+	refuse(f, KERN_INVALID_ARGUMENT, END, A);
+	refuse(f, KERN_SUCCESS, A + P, A + P);
+	/* A copy to be made, so that something would have to be cut and replaced. */
+	child = model_proc_fork(f->proc);
+	check_kr(KERN_SUCCESS, vm_map_wire(f->map, A + 4 * P, A + 5 * P, VM_MAP_WIRE_USER));
+	refuse(f, KERN_INVALID_ARGUMENT, A, END);
+	refuse(f, KERN_INVALID_ARGUMENT, A + 4 * P, A + 5 * P);
+	check_fill(f->proc, A, PAGES, 1);
+	check_u64(1, pmap_wired_count(f->pmap));
+	discard(f->proc, A + P, A + 4 * P);
+	check_fill(f->proc, A + 4 * P, 4, 5);
+	model_proc_destroy(child);
+}
+
+static void
+holes(void **state)
+{
+	struct vm_fixture *f = *state;
+
+	filled(f);
+	check_kr(KERN_SUCCESS, vm_map_remove(f->map, A + 2 * P, A + 3 * P));
+	refuse(f, KERN_INVALID_ADDRESS, A, END);
+	refuse(f, KERN_INVALID_ADDRESS, A - P, A + P);
+	refuse(f, KERN_INVALID_ADDRESS, END - P, END + P);
+	refuse(f, KERN_INVALID_ADDRESS, A + 2 * P, A + 3 * P);
+	refuse(f, KERN_INVALID_ADDRESS, 0, P);
+	space_map(f->map, A + 2 * P, P, VM_PROT_NONE, VM_PROT_NONE, MAP_CREATE_GUARD);
+	refuse(f, KERN_INVALID_ADDRESS, A, END);
+	check_kr(KERN_SUCCESS, vm_map_stack(f->map, STACK, STACK_MAX, VM_PROT_RW, VM_PROT_ALL, 0));
+	refuse(f, KERN_INVALID_ADDRESS, STACK, STACK_TOP);
+	check_fill(f->proc, A, 2, 1);
+}
+
+/* What replaces a copy that was not charged must be. */
+static void
+charge(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = space_object(PAGES, 70);
+	uint64_t used;
+
+	space_map_object(f->map, object, A, VM_PROT_RW, VM_PROT_ALL,
+			 MAP_COPY_ON_WRITE | MAP_ACC_NO_CHARGE);
+	used = vm_charge_used();
+	vm_charge_set_limit(used + P);
+	refuse(f, KERN_RESOURCE_SHORTAGE, A, A + 2 * P);
+	discard(f->proc, A + P, A + 2 * P);
+	check_u64(used + P, vm_charge_used());
+	check_zero(f->proc, A + P, 1);
+	check_fill(f->proc, A + 2 * P, 6, 72);
+	vm_charge_set_limit(VM_CHARGE_UNLIMITED);
+	vm_object_deallocate(object);
+}
+
+struct call {
+	struct vm_fixture *f;
+	kern_return_t kr;
+};
+
+static void
+wire(void *arg)
+{
+	struct call *c = arg;
+
+	c->kr = vm_map_wire(c->f->map, A, A + 2 * P, VM_MAP_WIRE_USER);
+}
+
+static void
+call(void *arg)
+{
+	struct call *c = arg;
+
+	c->kr = vm_map_discard(c->f->map, A, A + 2 * P);
+}
+
+/* A wiring under way is waited for, and then refuses; a killed thread waits no longer. */
+static void
+during_wiring(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = vm_object_allocate_anon(2);
+	struct call c[3] = {{f, -1}, {f, -1}, {f, -1}};
+	struct thread *t[3];
+
+	space_map_object(f->map, object, A, VM_PROT_RW, VM_PROT_ALL, 0);
+	space_object_stall(object, 1);
+	for (size_t i = 0; i < 3; i++) {
+		t[i] = model_thread_start("caller", i == 0 ? wire : call, &c[i]);
+		model_thread_await_sleep(t[i]);
+	}
+	model_thread_kill(t[1]);
+	model_thread_join(t[1]);
+	check_kr(KERN_ABORTED, c[1].kr);
+	space_object_go_on(object, 1);
+	model_thread_join(t[0]);
+	model_thread_join(t[2]);
+	check_kr(KERN_SUCCESS, c[0].kr);
+	check_kr(KERN_INVALID_ARGUMENT, c[2].kr);
+	vm_object_deallocate(object);
+}
+
+int
+main(void)
+{
+	static const struct host_test tests[] = {
+	    {"DSC-01: private memory is zero, its frames are free, the rest is as it was", own},
+	    {"DSC-01: zero, whatever a shadow chain holds; relatives keep theirs", chain},
+	    {"DSC-01: memory that is still to be copied is zero", before_the_copy},
+	    {"DSC-01: a private view of an object is zero, the object as it was", private_object},
+	    {"DSC-01: a shared object is read again", shared_object},
+	    {"DSC-01: memory shared by fork is read again", shared_by_fork},
+	    {"DSC-01: a shared copy stays shared", shared_copy},
+	    {"DSC-01: entries of all kinds in one call, attributes stay", mixed},
+	    {"DSC-01: a stack goes on growing in one piece", stack},
+	    {"DSC-01: no processor reads the old contents", all_processors},
+	    {"DSC-02: bad ranges and wired memory are refused, nothing changed", refused},
+	    {"DSC-02: holes and guards are refused, nothing changed", holes},
+	    {"DSC-02: the charge may refuse it, nothing changed", charge},
+	    {"DSC-02: a wiring under way is waited for, and refuses", during_wiring},
+	};
+
+	return host_run(&vm_fixture, tests, ARRAY_SIZE(tests));
+}

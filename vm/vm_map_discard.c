@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Discarding: a range loses its contents and keeps all else.
+ *
+ * What a program reads afterwards depends on whose the memory is:
+ *
+ *	private		zeroes, whatever a shadow chain holds for the page
+ *	shared		what its object holds: only the mappings go; the others keep what they see
+ *
+ * For private memory there are two ways:
+ *
+ *	its object is its own and shadows nothing	the pages in the range are freed
+ *	anything else					the part is cut off and loses its object:
+ *
+ *		entry [----------------] --> object --> shadowed
+ *		      [-----][====][---]
+ *		         |      |    +--> object, as before
+ *		         |      +--> NULL: zeroes, not yet materialised
+ *		         +--> object, as before
+ *
+ * All of it happens under the map's exclusive lock, so nobody sees a range half discarded.  The old
+ * objects are let go of when the lock is: each hangs on an entry made for that, the carrier, of which
+ * there must be enough before anything is changed.
+ */
+#include "vm/pmap.h"
+#include "vm/vm_charge.h"
+#include "vm/vm_map.h"
+#include "vm/vm_map_impl.h"
+#include "vm/vm_object.h"
+
+/* What has to be done to an entry. */
+enum discard_how {
+	DISCARD_NOTHING, /* it has no page */
+	DISCARD_UNMAP,	 /* shared */
+	DISCARD_EMPTY,	 /* private, in an object of its own */
+	DISCARD_REPLACE, /* private, in a chain */
+};
+
+struct discard {
+	vm_map_t map;
+	vm_offset_t start, end;
+	unsigned replaced;	 /* entries to be replaced, at most */
+	vm_size_t charge;	 /* bytes to charge them with, at most */
+	vm_map_entry_t carriers; /* as many */
+};
+
+/*
+ * shared: do others see what is stored through e?  If a fork would share it, they may.  Else it is a
+ * matter of the books: memory that is not copy-on-write is charged to its entry as long as it is
+ * private, and to its object when it is shared.
+ */
+static bool
+shared(const struct vm_map_entry *e)
+{
+	const struct vm_object *object = e->object;
+
+	if (e->inheritance == VM_INHERIT_SHARE)
+		return true;
+	if (e->eflags & (VM_ENTRY_COW | VM_ENTRY_CHARGED))
+		return false;
+	return !(object->traits & VM_PAGER_ANONYMOUS) || object->charge != 0;
+}
+
+static enum discard_how
+discard_how(const struct vm_map_entry *e)
+{
+	struct vm_object *object = e->object;
+	enum discard_how how;
+
+	if (object == NULL)
+		return DISCARD_NOTHING;
+	rwlock_read(&object->lock);
+	if (shared(e))
+		how = DISCARD_UNMAP;
+	else if (vm_map_object_own(object) && object->backing == NULL)
+		how = DISCARD_EMPTY;
+	else
+		how = DISCARD_REPLACE;
+	rwlock_read_unlock(&object->lock);
+	return how;
+}
+
+/* gains_charge: must e be charged for the zeroes that replace what it shows?  A copy that was never
+ * made may not have been. */
+static bool
+gains_charge(const struct vm_map_entry *e)
+{
+	return !(e->eflags & VM_ENTRY_CHARGED) &&
+	       vm_map_chargeable(e->eflags & ~VM_ENTRY_COW, NULL, e->protection);
+}
+
+/* discard_check: may the whole range be discarded, and what will that take? */
+static kern_return_t
+discard_check(struct discard *d)
+{
+	vm_offset_t next = d->start;
+	vm_map_entry_t e;
+
+	vm_map_for_range (e, d->map, d->start, d->end) {
+		if (e->start > next || (e->eflags & VM_ENTRY_GUARD))
+			return KERN_INVALID_ADDRESS;
+		if ((e->eflags & VM_ENTRY_IS_SUB_MAP) || e->wired_count != 0)
+			return KERN_INVALID_ARGUMENT;
+		next = e->end;
+		if (discard_how(e) != DISCARD_REPLACE)
+			continue;
+		d->replaced++;
+		if (gains_charge(e))
+			d->charge += vm_map_range_overlap(e, d->start, d->end);
+	}
+	return next < d->end ? KERN_INVALID_ADDRESS : KERN_SUCCESS;
+}
+
+static void
+drop_carriers(struct discard *d)
+{
+	vm_map_entry_t carrier;
+
+	while ((carrier = d->carriers) != NULL) {
+		d->carriers = carrier->next;
+		vm_map_entry_dispose(d->map, carrier);
+	}
+}
+
+/* discard_prepare: get all that could be refused.  The carriers come first, as they may use up the
+ * map's spares. */
+static kern_return_t
+discard_prepare(struct discard *d)
+{
+	for (unsigned i = 0; i < d->replaced; i++) {
+		vm_map_entry_t carrier = vm_map_entry_create(d->map);
+
+		if (carrier == NULL)
+			return KERN_RESOURCE_SHORTAGE;
+		carrier->next = d->carriers;
+		d->carriers = carrier;
+	}
+	if (d->replaced != 0 && !vm_map_reserve_cuts(d->map, d->start, d->end))
+		return KERN_RESOURCE_SHORTAGE;
+	return d->charge == 0 || vm_charge(d->charge) ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+}
+
+/* empty: free e's pages in the range. */
+static void
+empty(const struct discard *d, vm_map_entry_t e)
+{
+	vm_offset_t start = d->start > e->start ? d->start : e->start;
+	vm_pindex_t first = atop(e->offset + (start - e->start));
+	vm_pindex_t pages = atop(vm_map_range_overlap(e, d->start, d->end));
+
+	rwlock_write(&e->object->lock);
+	vm_object_page_remove(e->object, first, first + pages);
+	rwlock_write_unlock(&e->object->lock);
+}
+
+/* replace: e, cut to the range and unmapped, gives its object to a carrier and starts anew.  A stack
+ * keeps its offset, which counts from the bottom of the reservation. */
+static void
+replace(struct discard *d, vm_map_entry_t e)
+{
+	vm_map_entry_t carrier = d->carriers;
+
+	vm_map_entry_release_pages(e);
+	d->carriers = carrier->next;
+	carrier->object = e->object;
+	carrier->next = d->map->dead;
+	d->map->dead = carrier;
+	if (gains_charge(e)) {
+		e->eflags |= VM_ENTRY_CHARGED;
+		d->charge -= e->end - e->start;
+	}
+	e->object = NULL;
+	if (!(e->eflags & VM_ENTRY_GROWS_DOWN))
+		e->offset = 0;
+	e->eflags &= ~(VM_ENTRY_COW | VM_ENTRY_NEEDS_COPY);
+}
+
+static void
+discard_entry(struct discard *d, vm_map_entry_t e)
+{
+	switch (discard_how(e)) {
+	case DISCARD_NOTHING:
+		break;
+	case DISCARD_UNMAP:
+		if (e->object == vm_submap_object)
+			e->eflags |= VM_ENTRY_TOUCHED;
+		pmap_remove(d->map->pmap, d->start > e->start ? d->start : e->start,
+			    d->end < e->end ? d->end : e->end);
+		break;
+	case DISCARD_EMPTY:
+		empty(d, e);
+		break;
+	case DISCARD_REPLACE:
+		vm_map_clip_start(d->map, e, d->start);
+		vm_map_clip_end(d->map, e, d->end);
+		pmap_remove(d->map->pmap, e->start, e->end);
+		replace(d, e);
+		break;
+	}
+}
+
+/* discard_locked: map write-locked, and nothing in the range is in transition. */
+static kern_return_t
+discard_locked(struct discard *d)
+{
+	kern_return_t kr = discard_check(d);
+	vm_map_entry_t e;
+
+	if (kr == KERN_SUCCESS)
+		kr = discard_prepare(d);
+	if (kr == KERN_SUCCESS) {
+		vm_map_for_range (e, d->map, d->start, d->end)
+			discard_entry(d, e);
+		vm_uncharge(d->charge);
+		vm_map_simplify_range(d->map, d->start, d->end);
+	}
+	drop_carriers(d);
+	return kr;
+}
+
+/*
+ * vm_map_discard: [start, end) loses its contents: private memory reads as zeroes, shared memory as
+ * its object.
+ *
+ * Locks:   none held; takes the map's for the whole call; may sleep
+ * Returns: KERN_SUCCESS
+ *          KERN_INVALID_ARGUMENT   a bad range, a submap in it, or wired memory
+ *          KERN_INVALID_ADDRESS    a part of it is not mapped; guards and gaps are not
+ *          KERN_RESOURCE_SHORTAGE  no memory to cut or to replace, or the commit charge was refused
+ *          KERN_ABORTED            killed while waiting for a wiring
+ *          On failure nothing has changed.
+ * Source:  contracts 1.15, DSC-01 and DSC-02
+ */
+kern_return_t
+vm_map_discard(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	struct discard d = {.map = map, .start = start, .end = end};
+	kern_return_t kr;
+
+	if (vm_map_range_bad(start, end))
+		return KERN_INVALID_ARGUMENT;
+	if (start == end)
+		return KERN_SUCCESS;
+	vm_map_lock(map);
+	kr = vm_map_wait_range(map, start, end);
+	if (kr != KERN_SUCCESS)
+		return kr;
+	kr = discard_locked(&d);
+	vm_map_unlock(map);
+	return kr;
+}
