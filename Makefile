@@ -21,6 +21,7 @@
 ## make gdb [T="program arg ..."]  QEMU stopped at the first instruction, GDB attached
 ## make gdb-replay [T="program arg ..."] [CMDLINE="words for the kernel"]
 ##                                a recorded run under GDB, forwards and backwards
+## make mutate [F=vm_fault.c]    do the host tests notice small faults in vm/?  (minutes)
 ## make bench [G="group ..."]     what things cost, in instructions (release kernel)
 ## make profile T=program [A="arguments"] [F=function] [N=operations] [L=1]
 ##                                where the instructions go, by function (L: and by line)
@@ -300,6 +301,13 @@ coverage:
 	@PAGODA_COVERAGE=$(abspath $(COVERAGE)/counts) PAGODA_BUILD_DIR=$(COVERAGE)/kernel \
 		JOBS=$(JOBS) tools/test-qemu '$(COVERED)'
 	@tools/coverage $(COVERAGE)
+
+# The score of each file, and what no test noticed.
+.PHONY: mutate
+mutate:
+	@tools/setup run test mutate
+	@tests/mutate/selftest
+	@JOBS=$(JOBS) tools/mutate $(if $(F),-f $(F))
 
 # --- Measuring -------------------------------------------------------------------------------
 
