@@ -307,7 +307,7 @@ coverage:
 mutate:
 	@tools/setup run test mutate
 	@tests/mutate/selftest
-	@JOBS=$(JOBS) tools/mutate $(if $(F),-f $(F))
+	@JOBS=$(JOBS) tools/mutate $(if $(F),-f '$(F)')
 
 # --- Measuring -------------------------------------------------------------------------------
 

@@ -70,7 +70,8 @@ fault_enter(struct fault *f, struct vm_page *m, vm_prot_t prot)
 	ASSERT(m->flags & VM_PAGE_VALID, "page %p at %#lx is not valid", (void *)m, f->l.vaddr);
 	if (f->l.wired)
 		how |= PMAP_ENTER_WIRED;
-	if ((f->l.fault_type & VM_PROT_WRITE) && (prot & VM_PROT_WRITE))
+	/* Then prot has it, too: the lookup grants what was asked for. */
+	if (f->l.fault_type & VM_PROT_WRITE)
 		how |= PMAP_ENTER_WRITE;
 	kr = pmap_enter(f->l.map->pmap, f->l.vaddr, m, prot, how);
 	if (kr != KERN_SUCCESS)
@@ -206,7 +207,6 @@ fault_absent(struct fault *f, struct vm_object *object, vm_pindex_t pindex)
 static __attribute__((noinline)) kern_return_t
 fault_below(struct fault *f)
 {
-	bool copied = false;
 	struct vm_object *owner;
 	vm_pindex_t pindex;
 	struct vm_page *m = fault_find_below(f, &owner, &pindex);
@@ -216,15 +216,15 @@ fault_below(struct fault *f)
 		return fault_absent(f, owner, pindex);
 	if (m->flags & VM_PAGE_BUSY)
 		return fault_page_busy(f, m);
-	if (fault_wants_copy(f)) {
-		kr = fault_copy_up(f, m);
-		copied = kr == KERN_SUCCESS;
-	} else {
+	if (!fault_wants_copy(f)) {
 		kr = fault_enter(f, m, f->l.prot & ~VM_PROT_WRITE);
+		rwlock_write_unlock(&owner->lock);
+		return kr;
 	}
+	kr = fault_copy_up(f, m);
 	rwlock_write_unlock(&owner->lock);
 	/* A copy made is the moment at which a chain may have become too long. */
-	if (copied)
+	if (kr == KERN_SUCCESS)
 		vm_object_collapse(f->l.object);
 	return kr;
 }

@@ -31,8 +31,8 @@
 
 #define TESTS_MAX    4096
 #define LINE_LENGTH  65536
-#define PASS_LIMIT   60000	 /* milliseconds */
-#define WALL_LIMIT   10		 /* seconds of real time: a test that waits for ever */
+#define PASS_LIMIT   60000 /* milliseconds */
+#define WALL_LIMIT   10	   /* times that of real time: it may wait for ever, or share a processor */
 #define MEMORY_LIMIT (1ul << 30) /* bytes of private memory */
 #define BY_SIGNAL    1000
 
@@ -87,7 +87,7 @@ limit_resources(unsigned ms)
 #endif
 	setrlimit(RLIMIT_CORE, &none);
 	setitimer(ITIMER_PROF, &cpu, NULL);
-	alarm(WALL_LIMIT);
+	alarm(1 + WALL_LIMIT * ms / 1000);
 }
 
 static int
