@@ -38,7 +38,9 @@ DROPPED = ("CallExpr", "CompoundAssignOperator", "AtomicExpr", "BreakStmt", "Con
 
 # What tests need not notice: checks, and what is said when they fail.
 TRANSPARENT = ("ImplicitCastExpr", "ParenExpr", "FullExpr")
-CHECKS = re.compile(r"(ASSERT|VERIFY|CHECK\w*|panic\w*|assert_\w+|\w*_audit|\w*_assert\w*|k?printf)$")
+CHECKS = re.compile(
+    r"(ASSERT|VERIFY|CHECK\w*|panic\w*|assert_\w+|\w*_audit|\w*_assert\w*|k?printf)$"
+)
 UNMUTATED_FUNCTIONS = re.compile(r"\w*(_audit|_print|_dump|_assert\w*)$")
 FLAG = re.compile(r"~?\(?[A-Z][A-Z0-9_]+\)?$")
 WORD = re.compile(r"\w+")
@@ -57,6 +59,9 @@ class Mutant:
         """What is done, as the report and the list of equivalent ones say it."""
         becomes = f" => {self.becomes}" if self.becomes else ""
         return f"{self.kind} `{self.was}`{becomes}" + (f" #{self.nth}" if self.nth > 1 else "")
+
+    def like(self, other):
+        return (self.kind, self.was, self.becomes) == (other.kind, other.was, other.becomes)
 
     def key(self):
         """What it is called in the list of equivalent ones: no line, so that it outlives edits."""
@@ -193,9 +198,8 @@ class Source:
             self.name, self.function, self.text.count("\n", 0, n.begin) + 1, kind,
             one_line(self.span(n) if was is None else was), one_line(becomes),
         )
-        m.nth = 1 + sum(
-            (o.function, o.kind, o.was, o.becomes) == (m.function, kind, m.was, m.becomes) for o in self.mutants
-        )
+        alike = [o for o in self.mutants if o.function == m.function and o.like(m)]
+        m.nth = 1 + len(alike)
         self.mutants.append(m)
         return f"MUT({len(self.mutants)})"
 
