@@ -15,6 +15,8 @@
 ## make test                      all tests; the last line is "N passed, N failed"
 ## make test-host                 vm/ as a host program, under the sanitizers
 ## make test-race [SECONDS=n] [SEED=n] [T=text]  only its threads, for any length of time
+## make fuzz-model [STEPS=n] [SEED=n]   random operations on vm/ against a model; a failure is shrunk
+## make fuzz [SECONDS=n] [KEEP=1]  likewise by libFuzzer (clang); KEEP: what it finds joins the corpus
 ## make test-plants [P=text]      do host tests notice planted faults?
 ## make test-qemu [T=pattern] [SMP=n]             boots and user programs
 ## make coverage                  what of vm/ the tests of host and machine execute
@@ -273,6 +275,17 @@ test: setup
 
 test-host:
 	@$(SUBMAKE) -C tests/host O=$(abspath build)/host test
+
+# A million a quarter of a minute, roughly.  Without SEED a new one each time.
+.PHONY: fuzz-model fuzz
+fuzz-model: setup
+	@$(SUBMAKE) -C tests/host O=$(abspath build)/host property
+	@build/host/property run $(or $(STEPS),1000000) \
+		$(or $(SEED),$(shell od -An -N4 -tu4 /dev/urandom))
+
+fuzz:
+	@tools/setup fuzz test
+	@tools/fuzz $(or $(SECONDS),60) $(if $(filter-out 0,$(KEEP)),keep)
 
 test-plants:
 	@$(SUBMAKE) -C tests/host O=$(abspath build)/host plants

@@ -12,8 +12,9 @@
  *		copied at once, since the parent's must not fault later
  *	ZERO	the child gets fresh zeroes
  *
- * Whatever fails, the parent is as before (a COPY entry may stay NEEDS_COPY: it means the same) and
- * the unfinished child is freed like any other space.
+ * The parent's entries are made to NEED their COPY last, when nothing can fail any more: memory that
+ * others share with it stays shared if the fork fails.  Then the parent is as before, and the
+ * unfinished child is freed like any other space.
  */
 #include "kernel/base/panic.h"
 #include "vm/pmap.h"
@@ -189,20 +190,43 @@ fork_share(vm_map_t old_map, vm_map_entry_t old, vm_map_entry_t e)
 	return KERN_SUCCESS;
 }
 
-/* copy_lazily: both entries show the object and will copy on write. */
-static void
-copy_lazily(vm_map_t old_map, vm_map_entry_t old, vm_map_entry_t e)
+/* copied_at_once: wired memory must not fault later, so a lazy copy is not for it. */
+static bool
+copied_at_once(const struct vm_map_entry *old)
 {
-	if ((old->protection & VM_PROT_WRITE) && !(old->eflags & VM_ENTRY_NEEDS_COPY))
-		pmap_protect(old_map->pmap, old->start, old->end, old->protection & ~VM_PROT_WRITE);
+	return old->wired_count != 0 && (old->protection & VM_PROT_WRITE);
+}
+
+/* copy_lazily: both entries show the object and will copy on write; the parent's from the end of the
+ * fork on (need_copies). */
+static void
+copy_lazily(vm_map_entry_t old, vm_map_entry_t e)
+{
 	rwlock_write(&old->object->lock);
 	vm_object_reference_locked(old->object);
 	old->object->flags &= ~VM_OBJECT_ONEMAPPING;
 	vm_object_collapse(old->object);
 	rwlock_write_unlock(&old->object->lock);
-	old->eflags |= VM_ENTRY_COW | VM_ENTRY_NEEDS_COPY;
 	e->eflags |= VM_ENTRY_COW | VM_ENTRY_NEEDS_COPY;
 	e->object = old->object;
+}
+
+/* need_copies: the fork has succeeded: what the parent shows lazily copied is copied at its next write,
+ * too. */
+static void
+need_copies(vm_map_t old_map)
+{
+	vm_map_entry_t old;
+
+	vm_map_for_each (old, old_map) {
+		if (old->inheritance != VM_INHERIT_COPY || (old->eflags & VM_ENTRY_GUARD) ||
+		    old->object == NULL || copied_at_once(old))
+			continue;
+		if ((old->protection & VM_PROT_WRITE) && !(old->eflags & VM_ENTRY_NEEDS_COPY))
+			pmap_protect(old_map->pmap, old->start, old->end,
+				     old->protection & ~VM_PROT_WRITE);
+		old->eflags |= VM_ENTRY_COW | VM_ENTRY_NEEDS_COPY;
+	}
 }
 
 /* fork_copy: vm_map_copy_entry of the old books.  A copy made at once is charged even if the parent's
@@ -210,7 +234,7 @@ copy_lazily(vm_map_t old_map, vm_map_entry_t old, vm_map_entry_t e)
 static kern_return_t
 fork_copy(vm_map_t old_map, vm_map_entry_t old, vm_map_entry_t e)
 {
-	bool now = old->wired_count != 0 && (old->protection & VM_PROT_WRITE);
+	bool now = copied_at_once(old);
 
 	if ((now || (old->eflags & VM_ENTRY_CHARGED)) && !fork_charge(e))
 		return KERN_RESOURCE_SHORTAGE;
@@ -223,7 +247,7 @@ fork_copy(vm_map_t old_map, vm_map_entry_t old, vm_map_entry_t e)
 		e->eflags &= ~VM_ENTRY_NEEDS_COPY;
 		return KERN_SUCCESS;
 	}
-	copy_lazily(old_map, old, e);
+	copy_lazily(old, e);
 	return KERN_SUCCESS;
 }
 
@@ -302,6 +326,8 @@ vmspace_fork(struct vmspace *vm1)
 	for (old = old_map->header.next; old != &old_map->header && kr == KERN_SUCCESS;
 	     old = old->next)
 		kr = fork_entry(old_map, new_map, old);
+	if (kr == KERN_SUCCESS)
+		need_copies(old_map);
 	vm2->vm_ssize = vm1->vm_ssize;
 	vm2->vm_maxsaddr = vm1->vm_maxsaddr;
 	vm2->vm_stacktop = vm1->vm_stacktop;

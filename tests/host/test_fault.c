@@ -61,27 +61,6 @@ zero_fill(void **state)
 	check_u64(VM_PAGE_VALID, space_mapped(f->map, A)->flags);
 }
 
-/* What is stored is seen where it was stored: not in another process, another mapping, a child. */
-static void
-stores_are_private(void **state)
-{
-	struct vm_fixture *f = *state;
-	struct proc *other = model_proc_create(), *child;
-
-	space_map(f->map, A, P, VM_PROT_RW, VM_PROT_ALL, 0);
-	space_map(f->map, A + 2 * P, P, VM_PROT_RW, VM_PROT_ALL, 0);
-	space_map(model_proc_map(other), A, P, VM_PROT_RW, VM_PROT_ALL, 0);
-	check_u64(0, model_user_load(f->proc, A));
-	child = model_proc_fork(f->proc);
-	model_user_store(f->proc, A, 3);
-	check_u64(0, model_user_load(f->proc, A + 2 * P));
-	check_u64(0, model_user_load(other, A));
-	check_u64(0, model_user_load(child, A));
-	model_proc_destroy(child);
-	model_proc_destroy(other);
-	check_u64(3, model_user_load(f->proc, A));
-}
-
 /* FLT-02 */
 
 static void
@@ -598,7 +577,6 @@ main(void)
 {
 	static const struct host_test tests[] = {
 	    {"FLT-01: untouched memory is zero, and a store costs no second page", zero_fill},
-	    {"FLT-01: a store to it is seen nowhere else", stores_are_private},
 	    {"FLT-02: each access that is not allowed ends in the right signal", signals},
 	    {"FLT-02: likewise after vm_map_protect and vm_map_remove", after_protect},
 	    {"FLT-03: beyond the end of the object: BUS_OBJERR", beyond_the_object},

@@ -403,6 +403,34 @@ memory_is_gone(void **state)
 	no_memory(state, model_fail_from);
 }
 
+/* What a parent shares with an elder child, and means to copy for the next one, stays shared when that
+ * fork fails. */
+static void
+shared_stays_shared(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *elder;
+	struct vmspace *vm = NULL;
+
+	space_map(f->map, A, P, VM_PROT_RW, VM_PROT_ALL, MAP_INHERIT_SHARE);
+	elder = model_proc_fork(f->proc);
+	/* The shared memory comes first, so that what fails comes after it. */
+	space_map(f->map, A + 2 * P, P, VM_PROT_RW, VM_PROT_ALL, 0);
+	check_kr(KERN_SUCCESS, vm_map_inherit(f->map, A, A + P, VM_INHERIT_COPY));
+	for (uint8_t k = 1; vm == NULL; k++) {
+		model_fail_after(k);
+		vm = vmspace_fork(f->vmspace);
+		model_fail_off();
+		if (vm == NULL) {
+			model_user_store(f->proc, A, k);
+			check_u64(k, model_user_load(elder, A));
+		}
+		assert_true(vm == NULL || k > 3);
+	}
+	vmspace_free(vm);
+	model_proc_destroy(elder);
+}
+
 /* The first fork of all fails: no sweep before it has made the objects that SHARE needs. */
 static void
 first_fork_fails(void **state)
@@ -585,6 +613,7 @@ main(void)
 	    {"FRK-04: a fork of which any one allocation fails", one_allocation_fails},
 	    {"FRK-04: a fork that runs out of memory at any point", memory_is_gone},
 	    {"FRK-04: likewise the first one", first_fork_fails},
+	    {"FRK-04: what is shared stays shared when a fork fails", shared_stays_shared},
 	    {"FRK-04: a refused charge fails the fork and leaves nothing", charge_refused},
 	    {"FRK: what of a space the child gets, and what not", flags},
 	    {"FRK: the last reference empties a space and no new one can be had", references},

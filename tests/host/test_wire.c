@@ -646,8 +646,8 @@ main(void)
 	    {"WIR-06: all of it can be freed", debugger_and_exit},
 	    {"WIR-07: an object emptied under a wiring shows zeroes and can be unwired", truncated},
 	    {"WIR: who meets a wiring under way waits for it, and only there", others_wait},
-	    {"FLT-11: a killed wiring leaves nothing wired, and others go on", killed},
-	    {"FLT-11: who waits for a wiring can be killed", waiter_killed},
+	    {"WIR: a killed wiring leaves nothing wired", killed},
+	    {"WIR: who waits for a wiring can be killed", waiter_killed},
 	};
 
 	return host_run(&vm_fixture, tests, ARRAY_SIZE(tests));

@@ -26,11 +26,17 @@ static bool panic_expected, panic_happened, dying;
 static char panic_message[MESSAGE_MAX];
 static uint64_t now;
 
+void (*model_last_words)(const char *message);
+
 _Noreturn static void
 die(const char *message)
 {
+	bool first = !__atomic_exchange_n(&dying, true, __ATOMIC_SEQ_CST);
+
+	if (first && model_last_words != NULL)
+		model_last_words(message);
 	fprintf(stderr, "%s\n", message);
-	if (!__atomic_exchange_n(&dying, true, __ATOMIC_SEQ_CST)) {
+	if (first) {
 		lockorder_print();
 		__sanitizer_print_stack_trace();
 	}

@@ -31,6 +31,10 @@ bool model_panicked(void);
 /* model_die: print a message and the call stack; the test has failed.  From any thread. */
 _Noreturn void model_die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* model_last_words: called once by whoever dies of a panic or of model_die(), with the message, before
+ * anything is printed; NULL: nobody. */
+extern void (*model_last_words)(const char *message);
+
 /* model_clock_set: the virtual clock, ns; it stands still but for this and for timed waits. */
 void model_clock_set(uint64_t ns);
 

@@ -66,8 +66,8 @@ vm_fixture_audit(struct vm_fixture *f)
 	audit_map(stack_map);
 }
 
-static void
-boot(void)
+void
+vm_fixture_boot(void)
 {
 	model_threads_init();
 	model_memory_boot(VM_FIXTURE_FRAMES);
@@ -89,9 +89,8 @@ make_process(struct vm_fixture *f)
 	f->pmap = vm_map_pmap(f->map);
 }
 
-/* drop_spares: the entries that the kernel's maps have at hand lie in any slab, so they count. */
-static void
-drop_spares(void)
+void
+vm_fixture_drop_spares(void)
 {
 	map_drop_spares(kernel_map);
 	map_drop_spares(kmem_map);
@@ -103,11 +102,11 @@ drop_spares(void)
 static int
 setup(void **state)
 {
-	boot();
+	vm_fixture_boot();
 	make_process(&the_fixture);
 	kfree(kmalloc(1, 0), 1);
 	model_proc_destroy(the_fixture.proc);
-	drop_spares();
+	vm_fixture_drop_spares();
 	at_start = vm_usage_read();
 	make_process(&the_fixture);
 	*state = &the_fixture;
@@ -125,7 +124,7 @@ teardown(void **state)
 	vm_fixture_audit(f);
 	model_proc_destroy(f->proc);
 	check_u64(0, curthread()->lockorder.count);
-	drop_spares();
+	vm_fixture_drop_spares();
 	vm_usage_check(&at_start);
 	return 0;
 }

@@ -26,6 +26,11 @@ extern const struct host_fixture vm_fixture;
 /* vm_fixture_audit: all of the model's and the vm's audits, for use in a test: no lock held. */
 void vm_fixture_audit(struct vm_fixture *f);
 
+/* vm_fixture_boot: the setup's boot alone, for a run without a fixture.  vm_fixture_drop_spares: the
+ * spare entries of the kernel's maps are gone: they lie in any slab, so they count. */
+void vm_fixture_boot(void);
+void vm_fixture_drop_spares(void);
+
 /* What a test must leave as it was. */
 struct vm_usage {
 	uint64_t frames, objects, charge, mappings;
