@@ -5,7 +5,6 @@
  * A million operations in PARTS tests, each with its own seed.  Environment: PROPERTY_STEPS=number for
  * all of them together, PROPERTY_SEED=number.
  */
-#include <glob.h>
 #include <stdlib.h>
 #include "model/harness.h"
 #include "property/run.h"
@@ -65,21 +64,8 @@ inv_01_d(void **state)
 static void
 corpus(void **state)
 {
-	glob_t files;
-
 	(void)state;
-	assert_int_equal(0, glob(PROPERTY_CORPUS "/*.ops", 0, NULL, &files));
-	assert_true(files.gl_pathc > 0);
-	for (size_t i = 0; i < files.gl_pathc; i++) {
-		size_t n;
-		struct op *ops = read_ops(files.gl_pathv[i], &n);
-
-		print_message("%s\n", files.gl_pathv[i]);
-		assert_non_null(ops);
-		assert_true(replay_property(ops, n));
-		free(ops);
-	}
-	globfree(&files);
+	assert_true(replay_corpus());
 }
 
 int

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Children that run operations, and what is said of those that fail. */
 #include <fcntl.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,6 +195,10 @@ report_failure(const struct op *ops, size_t n, const struct run_result *failure)
 
 	memcpy(few, ops, left * sizeof(*few));
 	fprintf(stderr, "operation %zu of %zu: %s\n", failure->step + 1, n, failure->message);
+	if (getenv("PROPERTY_BRIEF") != NULL) {
+		free(few);
+		return;
+	}
 	if (!fails_likewise(few, left, &q)) {
 		fprintf(stderr, "these operations alone do not fail: not shrunk\n");
 	} else {
@@ -299,4 +304,26 @@ read_ops(const char *path, size_t *n)
 		return ops;
 	free(ops);
 	return NULL;
+}
+
+bool
+replay_corpus(void)
+{
+	bool good = true;
+	glob_t files;
+
+	if (glob(PROPERTY_CORPUS "/*.ops", 0, NULL, &files) != 0)
+		return false;
+	for (size_t i = 0; i < files.gl_pathc; i++) {
+		size_t n;
+		struct op *ops = read_ops(files.gl_pathv[i], &n);
+
+		if (ops == NULL || !replay_property(ops, n)) {
+			fprintf(stderr, "%s fails\n", files.gl_pathv[i]);
+			good = false;
+		}
+		free(ops);
+	}
+	globfree(&files);
+	return good;
 }

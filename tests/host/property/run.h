@@ -34,7 +34,8 @@ void episode_ops(uint64_t seed, uint64_t episode, struct op ops[EPISODE_STEPS]);
 
 /*
  * report_failure: these operations have failed so: shrink them as long as they fail in the same way,
- * and print on stderr what is left as the body of a test in C.
+ * and print on stderr what is left as the body of a test in C.  With PROPERTY_BRIEF in the environment
+ * only the message.
  */
 void report_failure(const struct op *ops, size_t n, const struct run_result *failure);
 
@@ -50,6 +51,8 @@ void print_counts(void);
 /* read_ops: the operations of a file: lines (op_parse) if its name ends in ".ops", otherwise bytes as
  * a fuzzer has them.  *n gets their number; NULL: no such file, or none in it. */
 struct op *read_ops(const char *path, size_t *n);
+/* replay_corpus: every file of tests/host/corpus, of which there is one at least. */
+bool replay_corpus(void);
 /* bytes_to_ops: whole operations only.  Returns how many; ops has room for size / sizeof(op). */
 size_t bytes_to_ops(const uint8_t *bytes, size_t size, struct op *ops);
 
