@@ -25,6 +25,7 @@
 ##                                a recorded run under GDB, forwards and backwards
 ## make mutate [F=vm_fault.c]    do the host tests notice small faults in vm/?  (minutes)
 ## make bench [G="group ..."]     what things cost, in instructions (release kernel)
+## make bench-host                what operations on maps cost, by the size of the map: table, plot
 ## make profile T=program [A="arguments"] [F=function] [N=operations] [L=1]
 ##                                where the instructions go, by function (L: and by line)
 ## make bench-linux [G="name ..."] the same work on Linux, for comparison (Debian only)
@@ -327,10 +328,17 @@ mutate:
 # Always the release kernel, in its own folder unless the command line names one.
 MEASURED = $(if $(filter file,$(origin O)),build/release,$(O))
 
-.PHONY: bench profile bench-linux
+.PHONY: bench bench-host profile bench-linux
 bench: setup
 	@$(SUBMAKE) BUILD=release O=$(MEASURED) all
 	@PAGODA_BUILD_DIR=$(MEASURED) JOBS=$(JOBS) tools/bench $(G)
+
+bench-host:
+	@tools/setup run test plot
+	@$(SUBMAKE) -C tests/host O=$(abspath build/host) $(abspath build/host)/bench_map
+	@build/host/bench_map build/bench-host.dat
+	@gnuplot -e "data='build/bench-host.dat'; out='build/bench-host.svg'" tests/host/bench/plot.gp
+	@echo 'plot: build/bench-host.svg'
 
 profile: setup
 	@$(SUBMAKE) BUILD=release O=$(MEASURED) all
