@@ -9,7 +9,8 @@
  *
  * For private memory there are two ways:
  *
- *	its object is its own and shadows nothing	the pages in the range are freed
+ *	its object is its own, shadows nothing and
+ *	has a place for all of the entry		the pages in the range are freed
  *	anything else					the part is cut off and loses its object:
  *
  *		entry [----------------] --> object --> shadowed
@@ -61,6 +62,14 @@ shared(const struct vm_map_entry *e)
 	return !(object->traits & VM_PAGER_ANONYMOUS) || object->charge != 0;
 }
 
+/* shows_all: has e's object a place for each of its pages?  A private view of an object may reach beyond
+ * its end, where there is no memory until it is discarded.  Object locked. */
+static bool
+shows_all(const struct vm_map_entry *e)
+{
+	return atop(e->offset + (e->end - e->start)) <= e->object->size;
+}
+
 static enum discard_how
 discard_how(const struct vm_map_entry *e)
 {
@@ -72,7 +81,7 @@ discard_how(const struct vm_map_entry *e)
 	rwlock_read(&object->lock);
 	if (shared(e))
 		how = DISCARD_UNMAP;
-	else if (vm_map_object_own(object) && object->backing == NULL)
+	else if (vm_map_object_own(object) && object->backing == NULL && shows_all(e))
 		how = DISCARD_EMPTY;
 	else
 		how = DISCARD_REPLACE;

@@ -141,6 +141,32 @@ private_object(void **state)
 	vm_object_deallocate(object);
 }
 
+/* A private view that reaches beyond the end of its object: there, too, it is zero afterwards, whatever
+ * has become of its shadow chain. */
+static void
+beyond_the_end(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = space_object(1, 10);
+	uint8_t byte;
+
+	for (unsigned stores = 0; stores < 2; stores++) {
+		vm_object_reference(object);
+		check_kr(KERN_SUCCESS, space_insert(f->map, object, 0, A, A + 3 * P, VM_PROT_RW,
+						    VM_PROT_ALL, MAP_COPY_ON_WRITE));
+		/* The second time the whole of the object is copied up, and left behind. */
+		if (stores != 0)
+			model_user_store(f->proc, A, 20);
+		check_u64(BUS_OBJERR, model_user_read(f->proc, A + P, &byte, 1));
+		discard(f->proc, A + P, A + 2 * P);
+		check_zero(f->proc, A + P, 1);
+		check_u64(stores != 0 ? 20 : 10, model_user_load(f->proc, A));
+		check_u64(BUS_OBJERR, model_user_read(f->proc, A + 2 * P, &byte, 1));
+		check_kr(KERN_SUCCESS, vm_map_remove(f->map, A, A + 3 * P));
+	}
+	vm_object_deallocate(object);
+}
+
 /* Shared memory reads as its object: nobody loses anything. */
 static void
 shared_object(void **state)
@@ -405,6 +431,7 @@ main(void)
 	    {"DSC-01: zero, whatever a shadow chain holds; relatives keep theirs", chain},
 	    {"DSC-01: memory that is still to be copied is zero", before_the_copy},
 	    {"DSC-01: a private view of an object is zero, the object as it was", private_object},
+	    {"DSC-01: a private view is zero beyond the end of its object, too", beyond_the_end},
 	    {"DSC-01: a shared object is read again", shared_object},
 	    {"DSC-01: memory shared by fork is read again", shared_by_fork},
 	    {"DSC-01: a shared copy stays shared", shared_copy},

@@ -30,6 +30,7 @@ part(unsigned number)
 	print_message("%lu operations, seed %lu\n", (unsigned long)steps, (unsigned long)seed);
 	assert_true(run_property(seed, steps));
 	print_counts();
+	assert_true(all_done());
 }
 
 static void

@@ -39,6 +39,18 @@ check_frame(unsigned space, size_t page, const struct vm_page *m)
 
 /* ---- entries ---- */
 
+#define ADVICE_FLAGS (VM_ENTRY_NOCOREDUMP | VM_ENTRY_NOSYNC | VM_ENTRY_BEHAV_MASK)
+
+/* advice_flags: what a page was advised of, as an entry has it. */
+static uint32_t
+advice_flags(const struct ref_page *p)
+{
+	return (p->advice & REF_NOCORE ? VM_ENTRY_NOCOREDUMP : 0u) |
+	       (p->advice & REF_NOSYNC ? VM_ENTRY_NOSYNC : 0u) |
+	       (p->advice & REF_RANDOM ? VM_ENTRY_BEHAV_RANDOM : 0u) |
+	       (p->advice & REF_SEQUENTIAL ? VM_ENTRY_BEHAV_SEQUENTIAL : 0u);
+}
+
 static void
 check_gap(unsigned space, size_t page, const struct ref_page *p, vm_map_entry_t e)
 {
@@ -46,8 +58,8 @@ check_gap(unsigned space, size_t page, const struct ref_page *p, vm_map_entry_t 
 	check(space, page, "protection stored in the gap", p->prot, e->gap_protection);
 	check(space, page, "maximum stored in the gap", p->max, e->gap_max_protection);
 	check(space, page, "guard of the gap", ptoa(REF_GUARD), e->gap_guard);
-	check(space, page, "flags stored in the gap",
-	      VM_ENTRY_GROWS_DOWN | (p->nocore ? VM_ENTRY_NOCOREDUMP : 0), e->gap_eflags);
+	check(space, page, "flags stored in the gap", VM_ENTRY_GROWS_DOWN | advice_flags(p),
+	      e->gap_eflags);
 }
 
 /* check_entry: what the entry at the page says is what the model says. */
@@ -72,7 +84,7 @@ check_entry(unsigned space, size_t page, const struct ref_page *p, vm_map_entry_
 	check(space, page, "wirings", (unsigned)p->wirings + p->user_wired, e->wired_count);
 	check(space, page, "in transition", 0, e->eflags & VM_ENTRY_IN_TRANSITION);
 	check(space, page, "part of a stack", p->stack, (e->eflags & VM_ENTRY_GROWS_DOWN) != 0);
-	check(space, page, "no core", p->nocore, (e->eflags & VM_ENTRY_NOCOREDUMP) != 0);
+	check(space, page, "advice", advice_flags(p), e->eflags & ADVICE_FLAGS);
 	if (submap && e->sub_map != world.sub)
 		world_failed("space %u page %zu: shows another submap", space, page);
 }
@@ -227,6 +239,29 @@ check_contents(unsigned space)
 			continue;
 		e = next_entry(map, e, world_address(space, i));
 		check_page(space, i, e);
+	}
+}
+
+struct vm_page *
+world_frame(unsigned space, size_t page, vm_map_entry_t *e)
+{
+	bool beyond;
+
+	if (!vm_map_lookup_entry(world_map(space), world_address(space, page), e))
+		return NULL;
+	return find_frame(*e, world_address(space, page), &beyond);
+}
+
+void
+world_read_touched(unsigned space)
+{
+	for (size_t i = 0; i < REF_PAGES; i++) {
+		struct ref_page *page = &world.ref[space].page[i];
+		vm_map_entry_t e;
+
+		if (page->kind == REF_PLACEHOLDER &&
+		    vm_map_lookup_entry(world_map(space), world_address(space, i), &e))
+			page->touched = (e->eflags & VM_ENTRY_TOUCHED) != 0;
 	}
 }
 

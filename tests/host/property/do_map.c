@@ -160,7 +160,7 @@ do_fixed(const struct op *op)
 	m.cow |= op->flags & OPF_SHARED ? MAP_INHERIT_SHARE : 0;
 	if (!map_at(&m, ref_insert_result))
 		return;
-	ref_map(ref, m.range, m.prot, m.max, (op->flags & OPF_NOCORE) != 0);
+	ref_map(ref, m.range, m.prot, m.max, op->flags & OPF_NOCORE ? REF_NOCORE : 0);
 	if (op->flags & OPF_SHARED)
 		ref_inherit(ref, m.range, VM_INHERIT_SHARE);
 }
@@ -183,7 +183,8 @@ show_object(const struct mapping *m, size_t number, size_t index)
 
 	for (size_t n = m->range.end - m->range.first; n-- > 0; page++, index++) {
 		page->beyond = index >= world_object_pages(number);
-		if (m->op->flags & OPF_SHARED)
+		page->shared = (m->op->flags & OPF_SHARED) != 0;
+		if (page->shared)
 			page->inherit = VM_INHERIT_SHARE;
 		if (page->beyond)
 			continue;
@@ -209,7 +210,7 @@ do_object(const struct op *op)
 	m.cow |= op->flags & OPF_PREFAULT ? MAP_PREFAULT : 0;
 	if (!map_at(&m, ref_insert_result))
 		return;
-	ref_map(&world.ref[op->space], m.range, m.prot, m.max, false);
+	ref_map(&world.ref[op->space], m.range, m.prot, m.max, 0);
 	show_object(&m, number, index);
 }
 
@@ -236,7 +237,7 @@ do_stack(const struct op *op)
 		if (!call_expect(ref_stack_result(ref, m.range, m.prot), kr) || kr != KERN_SUCCESS)
 			return;
 	}
-	ref_stack(ref, m.range, m.prot, m.max, (op->flags & OPF_NOCORE) != 0);
+	ref_stack(ref, m.range, m.prot, m.max, op->flags & OPF_NOCORE ? REF_NOCORE : 0);
 	if (!(op->flags & OPF_MAIN))
 		return;
 	ref->main_low = m.range.first;
@@ -335,7 +336,7 @@ do_find(const struct op *op)
 		world_failed("space %u: find of %u pages from page %u: expected %#lx, got %#lx",
 			     op->space, op->pages, op->first, world_address(op->space, r.first),
 			     addr);
-	ref_map(ref, r, m.prot, m.max, (op->flags & OPF_NOCORE) != 0);
+	ref_map(ref, r, m.prot, m.max, op->flags & OPF_NOCORE ? REF_NOCORE : 0);
 }
 
 /* ---- what goes ---- */

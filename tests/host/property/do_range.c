@@ -144,20 +144,6 @@ wire_flags(const struct op *op)
 	return flags;
 }
 
-/* read_touched: a wiring that failed may have marked placeholders before it did, or not. */
-static void
-read_touched(const struct op *op, struct ref_range r)
-{
-	for (size_t i = r.first; i < r.end; i++) {
-		struct ref_page *page = &world.ref[op->space].page[i];
-		vm_map_entry_t e;
-
-		if (page->kind == REF_PLACEHOLDER &&
-		    vm_map_lookup_entry(world_map(op->space), world_address(op->space, i), &e))
-			page->touched = (e->eflags & VM_ENTRY_TOUCHED) != 0;
-	}
-}
-
 void
 do_wire(const struct op *op)
 {
@@ -176,7 +162,7 @@ do_wire(const struct op *op)
 	if (call_expect(ref_wire_result(ref, r, flags), kr) && kr == KERN_SUCCESS)
 		ref_wire(ref, r, flags);
 	else
-		read_touched(op, r);
+		world_read_touched(op->space);
 }
 
 void

@@ -37,11 +37,15 @@ enum op_kind {
 	OP_EXIT,
 	OP_EXEC,
 	OP_LIMIT,
-	OP_FLAG,   /* VM_MAP_WXORX, VM_MAP_WIREFUTURE */
-	OP_CHECK,  /* vm_map_check_protection */
-	OP_PLACE,  /* a submap's placeholder */
-	OP_SUBMAP, /* vm_map_submap */
-	OP_BAD,	   /* arguments that are refused whatever the map is */
+	OP_FLAG,  /* VM_MAP_WXORX, VM_MAP_WIREFUTURE */
+	OP_CHECK, /* vm_map_check_protection */
+	OP_ADVISE,
+	OP_SYNC,
+	OP_DISCARD,
+	OP_RESIDENT, /* vm_map_residency */
+	OP_PLACE,    /* a submap's placeholder */
+	OP_SUBMAP,   /* vm_map_submap */
+	OP_BAD,	     /* arguments that are refused whatever the map is */
 	OP_KINDS
 };
 
@@ -75,6 +79,7 @@ struct op {
 #define OPF_USER     0x02
 #define OPF_HOLESOK  0x04
 #define OPF_WRITE    0x08
+#define OPF_DROP     0x02 /* vm_map_sync: invalidate */
 #define OPF_GROW     0x02 /* vm_fault may grow a stack */
 #define OPF_FIXED    0x04 /* a stack by vm_map_fixed */
 

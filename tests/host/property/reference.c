@@ -101,7 +101,7 @@ ref_unmap(struct ref_space *s, struct ref_range r)
 }
 
 void
-ref_map(struct ref_space *s, struct ref_range r, vm_prot_t prot, vm_prot_t max, bool nocore)
+ref_map(struct ref_space *s, struct ref_range r, vm_prot_t prot, vm_prot_t max, uint8_t advice)
 {
 	for (size_t i = r.first; i < r.end; i++)
 		s->page[i] = (struct ref_page){
@@ -109,7 +109,7 @@ ref_map(struct ref_space *s, struct ref_range r, vm_prot_t prot, vm_prot_t max, 
 		    .prot = prot,
 		    .max = max,
 		    .inherit = VM_INHERIT_DEFAULT,
-		    .nocore = nocore,
+		    .advice = advice,
 		    .cell = cell_new(0),
 		};
 }
@@ -217,12 +217,12 @@ ref_stack_result(const struct ref_space *s, struct ref_range r, vm_prot_t prot)
 }
 
 void
-ref_stack(struct ref_space *s, struct ref_range r, vm_prot_t prot, vm_prot_t max, bool nocore)
+ref_stack(struct ref_space *s, struct ref_range r, vm_prot_t prot, vm_prot_t max, uint8_t advice)
 {
 	size_t gap_end = r.end - stack_init(r);
 
 	last_number++;
-	ref_map(s, (struct ref_range){gap_end, r.end}, prot, max, nocore);
+	ref_map(s, (struct ref_range){gap_end, r.end}, prot, max, advice);
 	for (size_t i = r.first; i < r.end; i++) {
 		if (i >= gap_end) {
 			s->page[i].stack = true;
@@ -233,7 +233,7 @@ ref_stack(struct ref_space *s, struct ref_range r, vm_prot_t prot, vm_prot_t max
 		    .prot = prot,
 		    .max = max,
 		    .inherit = VM_INHERIT_DEFAULT,
-		    .nocore = nocore,
+		    .advice = advice,
 		    .number = last_number,
 		};
 	}
@@ -274,7 +274,7 @@ ref_grow(struct ref_space *s, size_t page, struct ref_range *grown)
 	if (amount > room)
 		amount = room;
 	*grown = (struct ref_range){gap.end - amount, gap.end};
-	ref_map(s, *grown, stored.prot, stored.max, stored.nocore);
+	ref_map(s, *grown, stored.prot, stored.max, stored.advice);
 	for (size_t i = grown->first; i < grown->end; i++) {
 		s->page[i].stack = true;
 		s->page[i].inherit = stored.inherit;
@@ -369,6 +369,70 @@ ref_check_protection(const struct ref_space *s, struct ref_range r, vm_prot_t pr
 		if (!is_mapped(&s->page[i]) || (prot & ~s->page[i].prot) != 0)
 			return false;
 	return true;
+}
+
+/* ---- pages ---- */
+
+unsigned
+ref_pages_result(const struct ref_space *s, struct ref_range r, bool wired_is_bad)
+{
+	unsigned set = 0;
+
+	for (size_t i = r.first; i < r.end; i++) {
+		const struct ref_page *page = &s->page[i];
+
+		if (!is_mapped(page))
+			set |= KR(KERN_INVALID_ADDRESS);
+		if (page->kind == REF_SUBMAP ||
+		    (wired_is_bad && (page->user_wired || page->wirings != 0)))
+			set |= KR(KERN_INVALID_ARGUMENT);
+	}
+	return set != 0 ? set : KR(KERN_SUCCESS);
+}
+
+unsigned
+ref_advise_result(const struct ref_space *s, struct ref_range r, int advice)
+{
+	if (advice > VM_ADVICE_CORE || ref_any(s, r, REF_SUBMAP))
+		return KR(KERN_INVALID_ARGUMENT);
+	return KR(KERN_SUCCESS);
+}
+
+void
+ref_advise(struct ref_space *s, struct ref_range r, int advice)
+{
+	static const struct {
+		bool stays;
+		uint8_t clear, set;
+	} marks[] = {
+	    [VM_ADVICE_NORMAL] = {true, REF_RANDOM | REF_SEQUENTIAL, 0},
+	    [VM_ADVICE_RANDOM] = {true, REF_SEQUENTIAL, REF_RANDOM},
+	    [VM_ADVICE_SEQUENTIAL] = {true, REF_RANDOM, REF_SEQUENTIAL},
+	    [VM_ADVICE_NOSYNC] = {true, 0, REF_NOSYNC},
+	    [VM_ADVICE_AUTOSYNC] = {true, REF_NOSYNC, 0},
+	    [VM_ADVICE_NOCORE] = {true, 0, REF_NOCORE},
+	    [VM_ADVICE_CORE] = {true, REF_NOCORE, 0},
+	};
+
+	if (!marks[advice].stays)
+		return;
+	for (size_t i = r.first; i < r.end; i++) {
+		struct ref_page *page = &s->page[i];
+
+		if (page->kind == REF_FREE || spared(s, i, r))
+			continue;
+		page->advice = (uint8_t)((page->advice & ~marks[advice].clear) | marks[advice].set);
+	}
+	ref_touch_range(s, r);
+}
+
+void
+ref_discard_page(struct ref_page *page)
+{
+	page->cell->users--;
+	page->cell = cell_new(0);
+	page->beyond = false;
+	page->shared = false;
 }
 
 /* ---- wiring ---- */
@@ -474,16 +538,22 @@ fork_memory(struct ref_page *from, struct ref_page *to)
 
 	if (from->inherit == VM_INHERIT_SHARE) {
 		from->cell->users++;
+		from->shared = to->shared = true;
 	} else if (from->inherit == VM_INHERIT_ZERO) {
 		to->cell = cell_new(0);
-		to->beyond = false;
-	} else if (from->cell->users == 1 || (wired && (from->prot & VM_PROT_WRITE))) {
+		to->beyond = to->shared = false;
+	} else if (wired && (from->prot & VM_PROT_WRITE)) {
 		to->cell = cell_clone(from->cell);
+		to->shared = false;
+	} else if (from->cell->users == 1) {
+		to->cell = cell_clone(from->cell);
+		from->shared = to->shared = false;
 	} else {
 		/* Others store into it: parent and child both turn into views of it. */
 		from->cell->users--;
 		to->cell = cell_view(from->cell);
 		from->cell = cell_view(from->cell);
+		from->shared = to->shared = false;
 	}
 }
 

@@ -36,14 +36,21 @@ enum ref_kind {
 	REF_SUBMAP,
 };
 
+/* What a range was advised of. */
+#define REF_NOCORE     0x1
+#define REF_NOSYNC     0x2
+#define REF_RANDOM     0x4
+#define REF_SEQUENTIAL 0x8
+
 struct ref_page {
 	uint8_t kind;
 	vm_prot_t prot, max;
 	vm_inherit_t inherit;
-	bool stack; /* memory of a stack: what a gap below it grows from */
+	uint8_t advice; /* REF_NOCORE … */
+	bool stack;	/* memory of a stack: what a gap below it grows from */
 	bool user_wired;
 	bool beyond;	   /* the end of the object: an access has nothing to show */
-	bool nocore;	   /* MAP_DISABLE_COREDUMP */
+	bool shared;	   /* with others, now or once */
 	bool touched;	   /* a placeholder: something was done to it */
 	uint8_t wirings;   /* by the system */
 	unsigned number;   /* of the reservation whose gap this is; of the placeholder */
@@ -92,20 +99,30 @@ unsigned ref_protect_result(const struct ref_space *s, struct ref_range r, vm_pr
 unsigned ref_inherit_result(const struct ref_space *s, struct ref_range r, vm_inherit_t inherit);
 unsigned ref_wire_result(const struct ref_space *s, struct ref_range r, int flags);
 unsigned ref_unwire_result(const struct ref_space *s, struct ref_range r, int flags);
+/* ref_pages_result: vm_map_discard, vm_map_residency, vm_map_sync: all of it must be there, nothing a
+ * submap's, and, if asked for, nothing wired. */
+unsigned ref_pages_result(const struct ref_space *s, struct ref_range r, bool wired_is_bad);
+unsigned ref_advise_result(const struct ref_space *s, struct ref_range r, int advice);
 bool ref_check_protection(const struct ref_space *s, struct ref_range r, vm_prot_t prot);
 bool ref_submap_fits(const struct ref_space *s, struct ref_range r);
 
 /* What the calls do when they succeed.  ref_map: private zeroes. */
 void ref_unmap(struct ref_space *s, struct ref_range r);
-void ref_map(struct ref_space *s, struct ref_range r, vm_prot_t prot, vm_prot_t max, bool nocore);
+void ref_map(struct ref_space *s, struct ref_range r, vm_prot_t prot, vm_prot_t max,
+	     uint8_t advice);
 void ref_guard(struct ref_space *s, struct ref_range r);
 void ref_place(struct ref_space *s, struct ref_range r, vm_prot_t prot);
 void ref_submap(struct ref_space *s, struct ref_range r);
-void ref_stack(struct ref_space *s, struct ref_range r, vm_prot_t prot, vm_prot_t max, bool nocore);
+void ref_stack(struct ref_space *s, struct ref_range r, vm_prot_t prot, vm_prot_t max,
+	       uint8_t advice);
 void ref_protect(struct ref_space *s, struct ref_range r, vm_prot_t prot, bool set_max);
 void ref_inherit(struct ref_space *s, struct ref_range r, vm_inherit_t inherit);
+/* ref_advise: what stays with the range; nothing for advice about pages. */
+void ref_advise(struct ref_space *s, struct ref_range r, int advice);
 void ref_wire(struct ref_space *s, struct ref_range r, int flags);
 void ref_unwire(struct ref_space *s, struct ref_range r, int flags);
+/* ref_discard_page: a private page is zero from now on. */
+void ref_discard_page(struct ref_page *page);
 void ref_touch_range(struct ref_space *s, struct ref_range r);
 void ref_fork(struct ref_space *parent, struct ref_space *child);
 

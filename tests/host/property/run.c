@@ -238,6 +238,18 @@ replay_property(const struct op *ops, size_t n)
 	return !result.failed;
 }
 
+bool
+all_done(void)
+{
+	for (unsigned i = 0; i < OP_KINDS; i++) {
+		if (shared->counts.done[i] > 0)
+			continue;
+		fprintf(stderr, "%s was never done\n", op_name(i));
+		return false;
+	}
+	return true;
+}
+
 void
 print_counts(void)
 {

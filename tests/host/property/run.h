@@ -47,6 +47,8 @@ bool replay_property(const struct op *ops, size_t n);
 
 /* print_counts: how the operations of all runs so far have ended, by kind. */
 void print_counts(void);
+/* all_done: has each kind of operation succeeded at least once? */
+bool all_done(void);
 
 /* read_ops: the operations of a file: lines (op_parse) if its name ends in ".ops", otherwise bytes as
  * a fuzzer has them.  *n gets their number; NULL: no such file, or none in it. */

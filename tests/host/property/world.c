@@ -244,15 +244,17 @@ world_end(void)
 static const struct {
 	void (*fn)(const struct op *op);
 } operations[OP_KINDS] = {
-    [OP_LOAD] = {do_access},   [OP_STORE] = {do_access},    [OP_FETCH] = {do_access},
-    [OP_PEEK] = {do_peek},     [OP_POKE] = {do_peek},	    [OP_DEBUG] = {do_peek},
-    [OP_FIXED] = {do_fixed},   [OP_GUARD] = {do_guard},	    [OP_OBJECT] = {do_object},
-    [OP_FIND] = {do_find},     [OP_STACK] = {do_stack},	    [OP_GROW] = {do_grow},
-    [OP_REMOVE] = {do_remove}, [OP_PROTECT] = {do_protect}, [OP_INHERIT] = {do_inherit},
-    [OP_WIRE] = {do_wire},     [OP_UNWIRE] = {do_unwire},   [OP_DROP] = {do_drop},
-    [OP_FORK] = {do_fork},     [OP_EXIT] = {do_exit},	    [OP_EXEC] = {do_exec},
-    [OP_LIMIT] = {do_limit},   [OP_FLAG] = {do_flag},	    [OP_CHECK] = {do_check},
-    [OP_PLACE] = {do_place},   [OP_SUBMAP] = {do_submap},   [OP_BAD] = {do_bad},
+    [OP_LOAD] = {do_access},	 [OP_STORE] = {do_access},	[OP_FETCH] = {do_access},
+    [OP_PEEK] = {do_peek},	 [OP_POKE] = {do_peek},		[OP_DEBUG] = {do_peek},
+    [OP_FIXED] = {do_fixed},	 [OP_GUARD] = {do_guard},	[OP_OBJECT] = {do_object},
+    [OP_FIND] = {do_find},	 [OP_STACK] = {do_stack},	[OP_GROW] = {do_grow},
+    [OP_REMOVE] = {do_remove},	 [OP_PROTECT] = {do_protect},	[OP_INHERIT] = {do_inherit},
+    [OP_WIRE] = {do_wire},	 [OP_UNWIRE] = {do_unwire},	[OP_DROP] = {do_drop},
+    [OP_FORK] = {do_fork},	 [OP_EXIT] = {do_exit},		[OP_EXEC] = {do_exec},
+    [OP_LIMIT] = {do_limit},	 [OP_FLAG] = {do_flag},		[OP_CHECK] = {do_check},
+    [OP_PLACE] = {do_place},	 [OP_ADVISE] = {do_advise},	[OP_SYNC] = {do_sync},
+    [OP_DISCARD] = {do_discard}, [OP_RESIDENT] = {do_resident}, [OP_SUBMAP] = {do_submap},
+    [OP_BAD] = {do_bad},
 };
 
 /* usable: a submap is used where it is installed only: elsewhere its addresses are the parent's. */

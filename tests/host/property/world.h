@@ -56,6 +56,11 @@ void check_contents(unsigned space);
 void check_world(void);
 /* check_word: is what was read at page allowed? */
 void check_words(unsigned space, size_t page, uint32_t first, uint32_t last);
+/* world_frame: the page of memory that is shown there, *e its entry; NULL: none yet. */
+struct vm_page *world_frame(unsigned space, size_t page, vm_map_entry_t *e);
+/* world_read_touched: which placeholders count as touched, after what may mark more than its range: a
+ * wiring that failed, a discard. */
+void world_read_touched(unsigned space);
 
 /* ---- do_*.c: one function a kind of operation ---- */
 
@@ -95,6 +100,10 @@ void do_wire(const struct op *op);
 void do_unwire(const struct op *op);
 void do_check(const struct op *op);
 void do_bad(const struct op *op);
+void do_advise(const struct op *op);
+void do_sync(const struct op *op);
+void do_discard(const struct op *op);
+void do_resident(const struct op *op);
 void do_place(const struct op *op);
 void do_submap(const struct op *op);
 void do_drop(const struct op *op);
