@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Allocations that fail on request. */
 #include "model/memory.h"
+#include "vm/vm_charge.h"
 #include "vm/vm_page.h"
 #include "vm/vm_zone.h"
 
@@ -57,6 +58,8 @@ struct vm_page *__real_vm_page_alloc_noobj(int req);
 struct vm_page *__wrap_vm_page_alloc_noobj(int req);
 void *__real_vm_zone_alloc(struct vm_zone *z, int flags);
 void *__wrap_vm_zone_alloc(struct vm_zone *z, int flags);
+bool __real_vm_charge(vm_size_t bytes);
+bool __wrap_vm_charge(vm_size_t bytes);
 
 struct vm_page *
 __wrap_vm_page_alloc_noobj(int req)
@@ -68,4 +71,10 @@ void *
 __wrap_vm_zone_alloc(struct vm_zone *z, int flags)
 {
 	return model_alloc_fails() ? NULL : __real_vm_zone_alloc(z, flags);
+}
+
+bool
+__wrap_vm_charge(vm_size_t bytes)
+{
+	return !model_alloc_fails() && __real_vm_charge(bytes);
 }

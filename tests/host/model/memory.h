@@ -22,8 +22,8 @@ void model_memory_take_all(void);
 void model_memory_give_back(void);
 
 /*
- * Failure injection.  An allocation is: a zone object, a frame, a page table or reverse-map entry of
- * the model pmap.
+ * Failure injection.  An allocation is: a zone object, a frame, a commit charge, a page table or
+ * reverse-map entry of the model pmap.
  * model_fail_after: the k-th allocation from now on fails, once (k = 1: the next one).
  * model_fail_from: the k-th and all later ones do.  model_fail_off: none does.
  * model_fail_count: how many have failed since.

@@ -298,7 +298,7 @@ mapping_make(struct pmap *pmap, vm_offset_t va, struct vm_page *m)
 {
 	struct mapping *p;
 
-	if (model_alloc_fails() || (is_managed(m) && !pv_insert(m, pmap, va)))
+	if (is_managed(m) && !pv_insert(m, pmap, va))
 		return NULL;
 	p = map_insert(pmap, va);
 	p->page = m;
@@ -308,17 +308,18 @@ mapping_make(struct pmap *pmap, vm_offset_t va, struct vm_page *m)
 kern_return_t
 pmap_enter(struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_prot_t prot, int flags)
 {
-	bool wired = (flags & PMAP_ENTER_WIRED) != 0;
+	bool wired = (flags & PMAP_ENTER_WIRED) != 0, has_table;
 	struct mapping *p;
 
 	assert_enter(pmap, va, m, prot);
 	spinlock_lock(&mmu_lock);
 	p = map_find(pmap, va);
+	has_table = p != NULL || !model_alloc_fails();
 	if (p != NULL && p->page != m) {
 		mapping_remove(pmap, p);
 		p = NULL;
 	}
-	if (p == NULL)
+	if (p == NULL && has_table)
 		p = mapping_make(pmap, va, m);
 	if (p != NULL) {
 		if ((p->prot & ~prot) != 0)
