@@ -188,6 +188,8 @@ replaced(void **state)
 	(void)state;
 	check_kr(KERN_SUCCESS, pmap_enter(pmap, VA, m, VM_PROT_RW, 0));
 	assert_true(store(pmap, VA, 1));
+	/* The table is there, but n has another mapping already, so its reverse map needs memory. */
+	check_kr(KERN_SUCCESS, pmap_enter(pmap, 2 * VA, n, VM_PROT_READ, 0));
 	model_fail_after(1);
 	check_kr(KERN_RESOURCE_SHORTAGE, pmap_enter(pmap, VA, n, VM_PROT_RW, 0));
 	assert_false(load(pmap, VA, &value));

@@ -767,6 +767,7 @@ sweep_states(void **state, const struct operation *op)
 {
 	f = *state;
 	mapped = space_object(2, 1);
+	model_fail_charges();
 	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
 		sweep(&states[i], op);
 	vm_object_deallocate(mapped);

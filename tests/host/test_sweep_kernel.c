@@ -317,6 +317,7 @@ sweep(void **state, const struct operation *op)
 	uint64_t k;
 
 	f = *state;
+	model_fail_charges();
 	drop_spares();
 	for (k = 1; attempt(op, model_fail_after, k); k++)
 		continue;

@@ -7,6 +7,7 @@
 
 static uint64_t fail_first, fail_last; /* numbers of the allocations that fail, 0: none */
 static uint64_t allocations, failures; /* since the last request */
+static bool charges;
 
 static void
 fail_between(uint64_t first, uint64_t last)
@@ -27,6 +28,12 @@ void
 model_fail_from(uint64_t k)
 {
 	fail_between(k, UINT64_MAX);
+}
+
+void
+model_fail_charges(void)
+{
+	charges = true;
 }
 
 void
@@ -76,5 +83,5 @@ __wrap_vm_zone_alloc(struct vm_zone *z, int flags)
 bool
 __wrap_vm_charge(vm_size_t bytes)
 {
-	return !model_alloc_fails() && __real_vm_charge(bytes);
+	return !(charges && model_alloc_fails()) && __real_vm_charge(bytes);
 }

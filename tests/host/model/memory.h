@@ -22,15 +22,17 @@ void model_memory_take_all(void);
 void model_memory_give_back(void);
 
 /*
- * Failure injection.  An allocation is: a zone object, a frame, a commit charge, a page table or
- * reverse-map entry of the model pmap.
+ * Failure injection.  An allocation is: a zone object, a frame, a page table or reverse-map entry of
+ * the model pmap.
  * model_fail_after: the k-th allocation from now on fails, once (k = 1: the next one).
  * model_fail_from: the k-th and all later ones do.  model_fail_off: none does.
  * model_fail_count: how many have failed since.
+ * model_fail_charges: from now on a commit charge is an allocation, too.
  */
 void model_fail_after(uint64_t k);
 void model_fail_from(uint64_t k);
 void model_fail_off(void);
+void model_fail_charges(void);
 uint64_t model_fail_count(void);
 
 /* model_alloc_fails: asked by each allocation: shall this one fail? */
