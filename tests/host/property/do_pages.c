@@ -101,15 +101,20 @@ static void
 discarded(unsigned space, size_t i)
 {
 	struct ref_page *page = &world.ref[space].page[i];
-	bool private = !page->shared;
 	vm_map_entry_t e;
 
 	if (page->kind != REF_MEMORY || page->inherit == VM_INHERIT_SHARE)
 		return;
-	if (!private && world_frame(space, i, &e) == NULL)
-	private = e->object == NULL || (page->cell->users == 1 && !page->beyond);
-	if (private)
+	if (!page->shared) {
 		ref_discard_page(page);
+	} else if (world_frame(space, i, &e) == NULL && e->object == NULL) {
+		ref_discard_page(page);
+	} else if (world_frame(space, i, &e) == NULL && page->cell->users == 1 && !page->beyond &&
+		   cell_value(page->cell) != 0) {
+		/* Its object has given it up, and is still what it was for the account. */
+		ref_discard_page(page);
+		page->shared = true;
+	}
 }
 
 void
