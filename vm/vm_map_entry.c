@@ -160,7 +160,7 @@ clone_range(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end)
 	ASSERT(!(e->eflags & VM_ENTRY_IN_TRANSITION), "clip of an entry in transition %#lx-%#lx",
 	       e->start, e->end);
 	/* Both halves should share one object.  Without memory they stay zero-fill each. */
-	if (!(e->eflags & (VM_ENTRY_GUARD | VM_ENTRY_IS_SUB_MAP)) && e->object == NULL)
+	if (!(e->eflags & VM_ENTRY_GUARD) && e->object == NULL)
 		vm_map_entry_materialise(e);
 	new = vm_map_entry_create(map);
 	VERIFY(new != NULL, "clip of map %p without a reserved entry", map);
@@ -187,13 +187,13 @@ vm_map_clip_start(vm_map_t map, vm_map_entry_t e, vm_offset_t addr)
 {
 	vm_map_entry_t front;
 
-	if (addr <= e->start || addr >= e->end)
+	ASSERT(addr < e->end, "%#lx beyond the entry %#lx-%#lx", addr, e->start, e->end);
+	if (addr <= e->start)
 		return;
 	front = clone_range(map, e, e->start, addr);
 	advance_offset(e, addr - e->start);
 	e->start = addr;
 	vm_map_tree_link(map, e->prev, front);
-	vm_map_tree_resized(map, e);
 }
 
 void
@@ -201,13 +201,13 @@ vm_map_clip_end(vm_map_t map, vm_map_entry_t e, vm_offset_t addr)
 {
 	vm_map_entry_t back;
 
-	if (addr <= e->start || addr >= e->end)
+	ASSERT(addr > e->start, "%#lx before the entry %#lx-%#lx", addr, e->start, e->end);
+	if (addr >= e->end)
 		return;
 	back = clone_range(map, e, addr, e->end);
 	advance_offset(back, addr - e->start);
 	e->end = addr;
 	vm_map_tree_link(map, e, back);
-	vm_map_tree_resized(map, e);
 }
 
 /* ---- ranges ---- */
@@ -310,11 +310,13 @@ vm_map_simplify_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
 kern_return_t
 vm_map_entry_wait(vm_map_t map, vm_map_entry_t e, const char *why)
 {
+	kern_return_t kr;
+
 	e->eflags |= VM_ENTRY_NEEDS_WAKEUP;
-	if (vm_map_unlock_and_wait(map, why) != KERN_SUCCESS)
-		return KERN_ABORTED;
-	vm_map_lock(map);
-	return KERN_SUCCESS;
+	kr = vm_map_unlock_and_wait(map, why);
+	if (kr == KERN_SUCCESS)
+		vm_map_lock(map);
+	return kr;
 }
 
 /* first_in_transition: the first entry of [start, end) that somebody is wiring, or NULL. */
@@ -333,17 +335,13 @@ kern_return_t
 vm_map_wait_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
 {
 	vm_map_entry_t e;
+	kern_return_t kr = KERN_SUCCESS;
 
-	for (;;) {
-		/* Only a wiring puts entries in transition, and it keeps the map busy. */
-		if (map->busy == 0)
-			return KERN_SUCCESS;
-		e = first_in_transition(map, start, end);
-		if (e == NULL)
-			return KERN_SUCCESS;
-		if (vm_map_entry_wait(map, e, "mapwire") != KERN_SUCCESS)
-			return KERN_ABORTED;
-	}
+	/* Only a wiring puts entries in transition, and it keeps the map busy. */
+	while (kr == KERN_SUCCESS && map->busy != 0 &&
+	       (e = first_in_transition(map, start, end)) != NULL)
+		kr = vm_map_entry_wait(map, e, "mapwire");
+	return kr;
 }
 
 /* ---- delete ---- */
@@ -449,14 +447,14 @@ kern_return_t
 vm_map_wait_deletable(vm_map_t map, vm_offset_t start, vm_offset_t end)
 {
 	vm_map_entry_t e;
+	kern_return_t kr = KERN_SUCCESS;
 
-	while ((e = first_to_wait_for(map, start, end)) != NULL) {
-		if (vm_map_entry_wait(map, e, "mapdel") != KERN_SUCCESS) {
+	while (kr == KERN_SUCCESS && (e = first_to_wait_for(map, start, end)) != NULL) {
+		kr = vm_map_entry_wait(map, e, "mapdel");
+		if (kr != KERN_SUCCESS)
 			vm_map_lock(map);
-			return KERN_ABORTED;
-		}
 	}
-	return KERN_SUCCESS;
+	return kr;
 }
 
 /* needs_clip: does [start, end) cut an entry in two?  e is the first one that ends above start. */
@@ -468,8 +466,7 @@ needs_clip(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end)
 	if (e->start < start || e->end > end)
 		return true;
 	/* Only where the range goes on behind e is there another one to ask. */
-	return e->end < end && e->next->start < end && vm_map_lookup_entry(map, end, &e) &&
-	       e->start < end;
+	return e->next->start < end && vm_map_lookup_entry(map, end, &e) && e->start < end;
 }
 
 bool
@@ -493,13 +490,15 @@ kern_return_t
 vm_map_delete(vm_map_t map, vm_offset_t start, vm_offset_t end)
 {
 	vm_map_entry_t e, next;
+	kern_return_t kr;
 
 	ASSERT(vm_map_locked(map), "map %p", map);
 	ASSERT(page_aligned(start | end), "%#lx-%#lx", start, end);
 	if (start >= end)
 		return KERN_SUCCESS;
-	if (vm_map_wait_deletable(map, start, end) != KERN_SUCCESS)
-		return KERN_ABORTED;
+	kr = vm_map_wait_deletable(map, start, end);
+	if (kr != KERN_SUCCESS)
+		return kr;
 	e = first_in(map, start);
 	if (needs_clip(map, e, start, end) && !vm_map_reserve(map, 2))
 		return KERN_RESOURCE_SHORTAGE;
@@ -514,7 +513,7 @@ vm_map_delete(vm_map_t map, vm_offset_t start, vm_offset_t end)
 }
 
 /*
- * vm_map_remove: vm_map_delete over the part of [start, end) that lies in the map's bounds.
+ * vm_map_remove: vm_map_delete, where nothing is locked yet.  What lies outside the map is a hole.
  *
  * Locks:   none held; takes the map's
  * Returns: as vm_map_delete; KERN_INVALID_ARGUMENT for an unaligned range
@@ -526,10 +525,6 @@ vm_map_remove(vm_map_t map, vm_offset_t start, vm_offset_t end)
 
 	if (!page_aligned(start | end))
 		return KERN_INVALID_ARGUMENT;
-	if (start < vm_map_min(map))
-		start = vm_map_min(map);
-	if (end > vm_map_max(map))
-		end = vm_map_max(map);
 	vm_map_lock(map);
 	kr = vm_map_delete(map, start, end);
 	vm_map_unlock(map);

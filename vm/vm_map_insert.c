@@ -86,11 +86,11 @@ insert_coalesce(vm_map_t map, vm_map_entry_t prev, struct insertion *ins)
 
 	if (ins->object != NULL || prev == &map->header || prev->end != ins->start)
 		return false;
-	if (prev->eflags & (VM_ENTRY_GUARD | VM_ENTRY_IS_SUB_MAP | VM_ENTRY_GROWS_DOWN))
+	if (prev->eflags & (VM_ENTRY_GUARD | VM_ENTRY_GROWS_DOWN))
 		return false;
 	if ((prev->eflags & ~VM_ENTRY_USER_WIRED) != ins->eflags)
 		return false;
-	if (prev->object != NULL && !vm_object_coalesce(prev->object, prev->offset, size, more))
+	if (!vm_object_coalesce(prev->object, prev->offset, size, more))
 		return false;
 	if (prev->inheritance == ins->inheritance && prev->protection == ins->prot &&
 	    prev->max_protection == ins->max && prev->wired_count == 0) {
@@ -149,7 +149,7 @@ vm_map_prefault(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_
 	if (object == NULL || prot == VM_PROT_NONE)
 		return;
 	rwlock_write(&object->lock);
-	for (vm_pindex_t i = first; i < last; i = m->pindex + 1) {
+	for (vm_pindex_t i = first;; i = m->pindex + 1) {
 		m = vm_radix_lookup_ge(&object->pages, i);
 		if (m == NULL || m->pindex >= last)
 			break;
@@ -293,14 +293,11 @@ bool
 vm_map_findspace_aligned(vm_map_t map, vm_offset_t start, vm_size_t length, vm_size_t align,
 			 vm_offset_t *addr)
 {
-	vm_offset_t from;
+	vm_offset_t from = start;
 	vm_map_entry_t e;
 
-	if (start < vm_map_min(map))
-		start = vm_map_min(map);
-	if (start > vm_map_max(map) || length > vm_map_max(map) - start || length == 0)
+	if (length == 0)
 		return false;
-	from = start;
 	if (!skip_full(map, &start, length, align, addr, &e)) {
 		e = first_fit(map, start, length, align, addr);
 		if (e == NULL)
@@ -557,7 +554,7 @@ vm_map_fixed(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_off
 	uint64_t limit;
 	struct proc *p;
 
-	if (length == 0 || end < start || !vm_map_range_valid(map, start, end))
+	if (length == 0 || !vm_map_range_valid(map, start, end))
 		return KERN_INVALID_ADDRESS;
 	if (!page_aligned(start | end))
 		return KERN_INVALID_ARGUMENT;

@@ -32,7 +32,7 @@ find_entry(struct vm_lookup *l)
 	return true;
 }
 
-/* judge_other: judge for what is not ordinary, or not allowed. */
+/* judge_other: judge for what is not ordinary, or not allowed; vm_map_lookup_allowed has been asked. */
 static SLOWPATH kern_return_t
 judge_other(struct vm_lookup *l)
 {
@@ -46,7 +46,6 @@ judge_other(struct vm_lookup *l)
 	/* A stack's gap counts as unmapped: growth may change that (contracts D18). */
 	if (e->eflags & VM_ENTRY_STACK_GAP)
 		return KERN_INVALID_ADDRESS;
-	l->prot = e->protection;
 	if ((wanted & ~l->prot) != 0 || l->prot == VM_PROT_NONE)
 		return KERN_PROTECTION_FAILURE;
 	if ((l->fault_type & VM_PROT_COPY) && !(e->max_protection & VM_PROT_WRITE) &&

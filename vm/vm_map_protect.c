@@ -23,8 +23,7 @@
 static bool
 protect_gains_charge(const struct vm_map_entry *e, vm_prot_t new_prot)
 {
-	return !(e->eflags & (VM_ENTRY_CHARGED | VM_ENTRY_GUARD)) &&
-	       vm_map_chargeable(e->eflags, e->object, new_prot);
+	return !(e->eflags & VM_ENTRY_CHARGED) && vm_map_chargeable(e->eflags, e->object, new_prot);
 }
 
 /* protect_check: may the whole range change?  *charge gets the bytes to charge. */
@@ -164,7 +163,7 @@ vm_map_protect(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t new_p
 	kr = protect_check(map, start, end, new_prot, set_max, &charge);
 	if (kr == KERN_SUCCESS && !vm_map_reserve_cuts(map, start, end))
 		kr = KERN_RESOURCE_SHORTAGE;
-	if (kr == KERN_SUCCESS && charge != 0 && !vm_charge(charge))
+	if (kr == KERN_SUCCESS && !vm_charge(charge))
 		kr = KERN_RESOURCE_SHORTAGE;
 	if (kr == KERN_SUCCESS) {
 		vm_map_clip_range(map, start, end);
@@ -198,9 +197,10 @@ inherit_apply(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_inherit_t inh
 	vm_map_for_range (e, map, start, end) {
 		if ((e->eflags & VM_ENTRY_GUARD) && inheritance == VM_INHERIT_ZERO)
 			continue;
-		if (!(e->eflags & VM_ENTRY_STACK_GAP) || vm_map_range_covers(start, end, e))
+		/* Only a gap, which is not cut, can reach beyond the range. */
+		if (vm_map_range_covers(start, end, e))
 			e->inheritance = inheritance;
-		if (e->object == vm_submap_object && !(e->eflags & VM_ENTRY_GUARD))
+		if (e->object == vm_submap_object)
 			e->eflags |= VM_ENTRY_TOUCHED;
 	}
 	vm_map_simplify_range(map, start, end);

@@ -39,7 +39,7 @@ DROPPED = ("CallExpr", "CompoundAssignOperator", "AtomicExpr", "BreakStmt", "Con
 # What tests need not notice: checks, and what is said when they fail.
 TRANSPARENT = ("ImplicitCastExpr", "ParenExpr", "FullExpr")
 CHECKS = re.compile(
-    r"(ASSERT|VERIFY|CHECK\w*|panic\w*|assert_\w+|\w*_audit|\w*_assert\w*|k?printf)$"
+    r"(ASSERT|VERIFY|CHECK\w*|panic\w*|assert_\w+|\w*_audit\w*|\w*_assert\w*|k?printf)$"
 )
 UNMUTATED_FUNCTIONS = re.compile(r"\w*(_audit|_print|_dump|_assert\w*)$")
 FLAG = re.compile(r"~?\(?[A-Z][A-Z0-9_]+\)?$")
@@ -103,6 +103,7 @@ class Source:
         self.mutants = []
         self.function = ""
         self.tree = self.parse(flags, clang)
+        self.enumerators = dict(self.find_enumerators())
         self.directives = self.find_directives()
 
     # ---- clang's tree ----
@@ -129,6 +130,15 @@ class Source:
         elif isinstance(value, list):
             for part in value:
                 self.name_files(part)
+
+    def find_enumerators(self):
+        """Names and values."""
+        for enum in self.tree["inner"]:
+            value = -1
+            for c in enum.get("inner", []) if enum.get("kind") == "EnumDecl" else []:
+                explicit = next(iter(c.get("inner", [])), {}).get("value")
+                value = int(explicit, 0) if explicit is not None else value + 1
+                yield c.get("name"), value
 
     def find_directives(self):
         """The ranges of preprocessor lines."""
@@ -368,6 +378,9 @@ class Source:
             return self.plain(n)
         left, right, a, b = sides
         if opcode == "|":
+            # A flag that is 0 by name only says what is not asked for.
+            if self.literal(right) == 0 or self.literal(left) == 0:
+                return f"({a} | {b})"
             if strip(left).raw.get("opcode") != "|":
                 mut = self.add(left, "drop", "...", f"{self.span(left)} | ...")
                 a = f"({mut} ? 0 : ({a}))"
@@ -380,9 +393,10 @@ class Source:
 
     def constant(self, n):
         """An enumerator as a value."""
-        if n.raw.get("referencedDecl", {}).get("kind") != "EnumConstantDecl":
+        decl = n.raw.get("referencedDecl", {})
+        if decl.get("kind") != "EnumConstantDecl":
             return self.plain(n)
-        return self.flag(n)
+        return self.flag(n) if self.enumerators.get(decl["name"]) else self.span(n)
 
     def flag(self, n):
         if not FLAG.match(self.span(n)) or self.span(n) in ("NULL", "PAGE_SIZE", "PAGE_SHIFT"):
