@@ -94,7 +94,7 @@ panic_assert(const char *file, int line, const char *cond, const char *fmt, ...)
 bool
 panic_active(void)
 {
-	return panic_happened || dying;
+	return panic_happened || __atomic_load_n(&dying, __ATOMIC_RELAXED);
 }
 
 jmp_buf *

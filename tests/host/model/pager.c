@@ -39,10 +39,12 @@ check_call(struct vm_object *object, const struct vm_page *m)
 {
 	VERIFY(curthread()->lockorder.count == 0, "the pager is called with %u locks held",
 	       curthread()->lockorder.count);
+	rwlock_read(&object->lock);
 	VERIFY(m->object == object && (m->flags & VM_PAGE_BUSY) != 0, "page %p of %p, flags %#x",
 	       (const void *)m, (void *)m->object, m->flags);
 	VERIFY(object->paging > 0 && object->ref_count > 0, "object %p: paging %u references %u",
 	       (void *)object, object->paging, object->ref_count);
+	rwlock_read_unlock(&object->lock);
 }
 
 static enum vm_pager_result
@@ -52,8 +54,10 @@ get(struct vm_object *object, struct vm_page *m)
 	enum vm_pager_result result;
 
 	check_call(object, m);
+	rwlock_read(&object->lock);
 	VERIFY((m->flags & VM_PAGE_VALID) == 0 && m->pv_pmap == NULL, "page %p, flags %#x",
 	       (void *)m, m->flags);
+	rwlock_read_unlock(&object->lock);
 	__atomic_fetch_add(&p->gets, 1, __ATOMIC_SEQ_CST);
 	result = wait_for_answer(p);
 	if (result == VM_PAGER_OK)

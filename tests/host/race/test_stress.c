@@ -118,16 +118,24 @@ disturb(struct racer *r)
 					   .fail = 1 + (uint32_t)random_below(r, 3)};
 }
 
-/* calm: an operation is over: has it an excuse for this failure? */
+/* excused: an operation is over: has it an excuse for one of two failures?  The disturbance is. */
 static bool
-calm(kern_return_t kr)
+excused(kern_return_t kr, kern_return_t or)
 {
 	struct thread *t = curthread();
 	bool starved = t->debug_allocs.failed != 0;
 	bool killed = __atomic_exchange_n(&t->killed, false, __ATOMIC_SEQ_CST);
 
 	t->debug_allocs = (struct debug_allocs){0};
-	return (kr == KERN_RESOURCE_SHORTAGE && starved) || (kr == KERN_ABORTED && killed);
+	return (starved && (kr == KERN_RESOURCE_SHORTAGE || or == KERN_RESOURCE_SHORTAGE)) ||
+	       (killed && (kr == KERN_ABORTED || or == KERN_ABORTED));
+}
+
+/* calm: likewise for the one failure that there was, if it was one. */
+static bool
+calm(kern_return_t kr)
+{
+	return excused(kr, kr);
 }
 
 /* must: the operation answered kr; it should have been `expected`.  True if it was done. */
@@ -418,7 +426,7 @@ op_fork(struct racer *r)
 	vm = vmspace_fork(proc_vmspace(r->proc));
 	pthread_rwlock_unlock(&wired_stores);
 	if (vm == NULL) {
-		if (!calm(KERN_RESOURCE_SHORTAGE) && !calm(KERN_ABORTED))
+		if (!excused(KERN_RESOURCE_SHORTAGE, KERN_ABORTED))
 			FAIL(r, "a fork failed%s", "");
 		return;
 	}
@@ -514,7 +522,7 @@ op_kmem(struct racer *r)
 	at = one_in(r, 2) ? kmem_malloc(kmem_map, size, KMEM_NOWAIT | KMEM_ZERO)
 			  : kmem_alloc(kernel_map, size);
 	if (at == 0) {
-		if (!calm(KERN_RESOURCE_SHORTAGE) && !calm(KERN_ABORTED))
+		if (!excused(KERN_RESOURCE_SHORTAGE, KERN_ABORTED))
 			FAIL(r, "no kernel memory for %#zx", size);
 		return;
 	}
