@@ -516,6 +516,56 @@ op_alloc_space(void)
 	return made != NULL ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
 }
 
+static kern_return_t
+advise(int advice)
+{
+	return vm_map_madvise(f->map, FROM, TO, advice);
+}
+
+static kern_return_t
+op_advise_random(void)
+{
+	return advise(VM_ADVICE_RANDOM);
+}
+
+static kern_return_t
+op_advise_willneed(void)
+{
+	return advise(VM_ADVICE_WILLNEED);
+}
+
+static kern_return_t
+op_advise_dontneed(void)
+{
+	return advise(VM_ADVICE_DONTNEED);
+}
+
+static kern_return_t
+op_advise_free(void)
+{
+	return advise(VM_ADVICE_FREE);
+}
+
+static kern_return_t
+op_discard(void)
+{
+	return vm_map_discard(f->map, FROM, TO);
+}
+
+static kern_return_t
+op_sync(void)
+{
+	return vm_map_sync(f->map, FROM, TO, TRUE, FALSE);
+}
+
+static kern_return_t
+op_residency(void)
+{
+	uint8_t pages[PAGES];
+
+	return vm_map_residency(f->map, FROM, TO, pages);
+}
+
 /* Each is a test. */
 #define OPERATIONS(X)                                                              \
 	X(op_insert, "vm_map_insert", UNCHANGED, ALL)                              \
@@ -549,6 +599,13 @@ op_alloc_space(void)
 	X(op_relative_goes, "the end of a relative", SAME_MEANING, ALL)            \
 	X(op_find_min, "vm_map_find_min", UNCHANGED, ALL)                          \
 	X(op_fixed_object, "vm_map_fixed of an object", UNCHANGED, ALL)            \
+	X(op_advise_random, "vm_map_madvise that is noted", UNCHANGED, ALL)        \
+	X(op_advise_willneed, "vm_map_madvise: will need", SAME_MEANING, ALL)      \
+	X(op_advise_dontneed, "vm_map_madvise: do not need", SAME_MEANING, ALL)    \
+	X(op_advise_free, "vm_map_madvise: free", SAME_MEANING, ALL)               \
+	X(op_discard, "vm_map_discard", UNCHANGED, ALL)                            \
+	X(op_sync, "vm_map_sync", UNCHANGED, ALL)                                  \
+	X(op_residency, "vm_map_residency", UNCHANGED, ALL)                        \
 	X(op_alloc_space, "vmspace_alloc", UNCHANGED, ALL)
 
 struct operation {

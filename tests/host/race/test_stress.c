@@ -366,6 +366,104 @@ op_unwire(struct racer *r)
 		r->page[i].wired = false;
 }
 
+static void
+op_advise(struct racer *r)
+{
+	static const int advices[] = {VM_ADVICE_NORMAL,	  VM_ADVICE_RANDOM, VM_ADVICE_WILLNEED,
+				      VM_ADVICE_DONTNEED, VM_ADVICE_NOCORE, VM_ADVICE_CORE};
+	struct part p = choose_part(r);
+
+	disturb(r);
+	must(
+	    r, "advise", KERN_SUCCESS,
+	    vm_map_madvise(map_of(r), p.from, p.to, advices[random_below(r, ARRAY_SIZE(advices))]));
+}
+
+/* forget_part: what was private in the part is zero now, what was shared (which depends on who forked
+ * when) may be as before. */
+static void
+forget_part(struct racer *r, const struct part *p)
+{
+	for (unsigned i = p->first; i < p->end; i++) {
+		struct expected *e = &r->page[i];
+		uint64_t value = e->value;
+
+		if (allowed(e, VM_PROT_READ) == MODEL_OK &&
+		    access(r, r->proc, page_at(r, i), VM_PROT_READ, &value, sizeof(value)) !=
+			MODEL_OK)
+			FAIL(r, "page %u cannot be read after its contents were dropped", i);
+		if (value != 0 && value != e->value)
+			FAIL(r, "page %u: expected %#lx or zeroes, got %#lx", i, e->value, value);
+		e->value = value;
+	}
+}
+
+/* only_readable: what cannot be read cannot be looked at afterwards. */
+static bool
+only_readable(struct racer *r, const struct part *p)
+{
+	for (unsigned i = p->first; i < p->end; i++)
+		if (r->page[i].mapped && !(r->page[i].prot & VM_PROT_READ))
+			return false;
+	return true;
+}
+
+static void
+op_free(struct racer *r)
+{
+	struct part p = choose_part(r);
+
+	if (!only_readable(r, &p))
+		return;
+	disturb(r);
+	must(r, "advise that it is free", KERN_SUCCESS,
+	     vm_map_madvise(map_of(r), p.from, p.to, VM_ADVICE_FREE));
+	forget_part(r, &p);
+}
+
+static void
+op_discard(struct racer *r)
+{
+	struct part p = choose_part(r);
+	kern_return_t expected = KERN_SUCCESS;
+
+	for (unsigned i = p.first; i < p.end; i++)
+		if (r->page[i].wired)
+			expected = KERN_INVALID_ARGUMENT;
+	if (!only_readable(r, &p) || (p.holes && expected != KERN_SUCCESS))
+		return;
+	if (p.holes)
+		expected = KERN_INVALID_ADDRESS;
+	disturb(r);
+	if (must(r, "discard", expected, vm_map_discard(map_of(r), p.from, p.to)))
+		forget_part(r, &p);
+}
+
+static void
+op_sync(struct racer *r)
+{
+	struct part p = choose_part(r);
+
+	disturb(r);
+	must(r, "sync", p.holes ? KERN_INVALID_ADDRESS : KERN_SUCCESS,
+	     vm_map_sync(map_of(r), p.from, p.to, TRUE, FALSE));
+}
+
+static void
+op_residency(struct racer *r)
+{
+	struct part p = choose_part(r);
+	uint8_t pages[STRIP];
+
+	if (!must(r, "residency", p.holes ? KERN_INVALID_ADDRESS : KERN_SUCCESS,
+		  vm_map_residency(map_of(r), p.from, p.to, pages)))
+		return;
+	for (unsigned i = p.first; i < p.end; i++)
+		if (r->page[i].wired && (pages[i - p.first] & (VM_RESIDENT | VM_RESIDENT_WIRED)) !=
+					    (VM_RESIDENT | VM_RESIDENT_WIRED))
+			FAIL(r, "page %u is wired, residency says %#x", i, pages[i - p.first]);
+}
+
 /* ---- the whole space ---- */
 
 static void
@@ -575,6 +673,12 @@ static const struct operation {
     {"exec_map", op_exec_map, 2},
     {"kmem", op_kmem, 2},
     {"kernel stack", op_kstack, 1},
+    {"advise", op_advise, 3},
+    {"free", op_free, 2},
+    {"discard", op_discard, 2},
+    {"sync", op_sync, 1},
+    {"residency", op_residency, 2},
+
     {"kill", op_kill, 1},
 };
 
