@@ -65,6 +65,15 @@ FAULTS = [
         "KERN_INVALID_ADDRESS", "KERN_HOLE", "KERN_HOLE",
     ),
     (
+        "a constant that is not there", "vm_map_protect",
+        ".Dv VM_MAP_WXORX", ".Dv VM_MAP_WX", "VM_MAP_WX in the sources",
+    ),
+    (
+        "an argument that is not there", "vm_map_protect",
+        ".Fa new_prot\n", ".Fa old_prot\n", "old_prot in the sources",
+    ),
+    ("a file that is not there", "pmap", ".Pa arch/x86_64/pmap.c", ".Pa pmap.c", "no file pmap.c"),
+    (
         "a missing code", "vm_map_protect", ".It Dv KERN_ABORTED\n", "",
         "vm_map_protect may return KERN_ABORTED",
     ),
