@@ -316,6 +316,13 @@ kern_return_t vm_map_discard(vm_map_t map, vm_offset_t start, vm_offset_t end);
 #define VM_RESIDENT_WIRED    0x10
 kern_return_t vm_map_residency(vm_map_t map, vm_offset_t start, vm_offset_t end, uint8_t *pages);
 
+/* ---- vm_map_move.c ---- */
+
+#define VM_MAP_MOVE_MAY	  0x1 /* it may get another place, at or above *addr if that is free */
+#define VM_MAP_MOVE_FIXED 0x2 /* it gets the place *addr */
+kern_return_t vm_map_move(vm_map_t map, vm_offset_t start, vm_size_t old_length,
+			  vm_size_t new_length, vm_offset_t *addr, int flags);
+
 /* ---- vm_stack.c, vm_submap.c, vm_wire.c ---- */
 
 kern_return_t vm_map_stack(vm_map_t map, vm_offset_t addrbos, vm_size_t max_ssize, vm_prot_t prot,

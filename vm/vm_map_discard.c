@@ -45,13 +45,8 @@ struct discard {
 	vm_map_entry_t carriers; /* as many */
 };
 
-/*
- * shared: do others see what is stored through e?  If a fork would share it, they may.  Else it is a
- * matter of the books: memory that is not copy-on-write is charged to its entry as long as it is
- * private, and to its object when it is shared.
- */
-static bool
-shared(const struct vm_map_entry *e)
+bool
+vm_map_entry_shared(const struct vm_map_entry *e)
 {
 	const struct vm_object *object = e->object;
 
@@ -79,7 +74,7 @@ discard_how(const struct vm_map_entry *e)
 	if (object == NULL)
 		return DISCARD_NOTHING;
 	rwlock_read(&object->lock);
-	if (shared(e))
+	if (vm_map_entry_shared(e))
 		how = DISCARD_UNMAP;
 	else if (vm_map_object_own(object) && object->backing == NULL && shows_all(e))
 		how = DISCARD_EMPTY;

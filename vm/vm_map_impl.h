@@ -247,6 +247,13 @@ void vm_map_prefault(vm_map_t map, struct vm_object *object, vm_ooffset_t offset
  * locked. */
 bool vm_map_within_limit(vm_map_t map, uint64_t limit, vm_size_t more, vm_size_t less);
 
+/* ---- vm_map_discard.c ---- */
+
+/* vm_map_entry_shared: may others see what is stored through e, which has an object?  If a fork would
+ * share it, they may.  Else it is a matter of the books: memory that is not copy-on-write is charged to
+ * its entry as long as it is private, and to its object when it is shared.  Object locked. */
+bool vm_map_entry_shared(const struct vm_map_entry *e);
+
 /* ---- vm_stack.c ---- */
 
 /* vm_map_stack_locked: vm_map_stack under the owner's proc lock and the map lock. */
@@ -257,5 +264,16 @@ kern_return_t vm_map_stack_locked(vm_map_t map, vm_offset_t addrbos, vm_size_t m
 
 /* vm_map_entry_unwire: drop every wiring of e, its pages and its account.  Map write-locked. */
 void vm_map_entry_unwire(vm_map_t map, vm_map_entry_t e);
+/*
+ * vm_map_wire_new: wire e for the user; it is new, unwired and touched by nobody.  Without sleeping, so
+ * with what is there and, in private memory, pages of zeroes.  Map write-locked.
+ * KERN_OUT_OF_BOUNDS: beyond the end of its object; KERN_INVALID_ARGUMENT: a page of shared memory is
+ * not there; KERN_RESOURCE_SHORTAGE: no memory.  Nothing is wired then, but pages may have been made.
+ */
+kern_return_t vm_map_wire_new(vm_map_t map, vm_map_entry_t e);
+/* vm_map_enter_wired_at: what the wired e shows of [start, end) is also mapped at `to`, wired.  Map
+ * write-locked.  KERN_RESOURCE_SHORTAGE: no memory; nothing is mapped at `to` then. */
+kern_return_t vm_map_enter_wired_at(vm_map_t map, vm_map_entry_t e, vm_offset_t start,
+				    vm_offset_t end, vm_offset_t to);
 
 #endif

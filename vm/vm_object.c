@@ -229,7 +229,8 @@ can_extend(struct vm_object *object, vm_pindex_t end, vm_pindex_t new_end)
 	vm_object_collapse(object);
 	if (object->backing != NULL || object->charge != 0)
 		return false;
-	if (object->ref_count > 1 && object->size != end && !(object->flags & VM_OBJECT_ONEMAPPING))
+	if (object->ref_count > 1 && object->size != end &&
+	    (object->flags & (VM_OBJECT_ONEMAPPING | VM_OBJECT_SCATTERED)) != VM_OBJECT_ONEMAPPING)
 		return false;
 	return !has_busy_page(object, end, new_end);
 }

@@ -53,6 +53,10 @@ struct vm_object {
 /* Somebody sleeps until `paging` is 0. */
 #define VM_OBJECT_PAGING_WANTED 0x4
 
+/* ONEMAPPING, but a part of the mapping was moved: what lies behind a part in the object need not lie
+ * behind it in the map, so that it may be shown elsewhere. */
+#define VM_OBJECT_SCATTERED 0x8
+
 extern struct vm_object vm_submap_object_store, kernel_object_store;
 #define vm_submap_object (&vm_submap_object_store)
 #define kernel_object	 (&kernel_object_store)

@@ -534,3 +534,95 @@ vm_map_enter_wired(vm_map_t map, vm_map_entry_t e)
 		rwlock_write_unlock(&m->object->lock);
 	}
 }
+
+/* ---- wiring without sleeping, for memory that moves or grows ---- */
+
+/* mapping_prot: the rights of a wired mapping of e. */
+static vm_prot_t
+mapping_prot(const struct vm_map_entry *e)
+{
+	return e->eflags & VM_ENTRY_NEEDS_COPY ? e->protection & ~VM_PROT_WRITE : e->protection;
+}
+
+kern_return_t
+vm_map_enter_wired_at(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end,
+		      vm_offset_t to)
+{
+	kern_return_t kr = KERN_SUCCESS;
+	struct vm_page *m;
+
+	for (vm_offset_t va = start; va < end && kr == KERN_SUCCESS; va += PAGE_SIZE) {
+		m = mapping_prot(e) == VM_PROT_NONE ? NULL : find_page(e, va);
+		if (m == NULL)
+			continue;
+		kr = pmap_enter(map->pmap, va - start + to, m, mapping_prot(e), PMAP_ENTER_WIRED);
+		rwlock_write_unlock(&m->object->lock);
+	}
+	if (kr != KERN_SUCCESS)
+		pmap_remove(map->pmap, to, to + (end - start));
+	return kr;
+}
+
+/* page_at_once: the page that e shows at va, if it can be had without waiting; for private memory it is
+ * made of zeroes.  Object write-locked. */
+static kern_return_t
+page_at_once(vm_map_entry_t e, vm_offset_t va, struct vm_page **page)
+{
+	vm_pindex_t pindex = atop(va - e->start + e->offset);
+	struct vm_object *object = e->object;
+	struct vm_page *m = vm_radix_lookup(&object->pages, pindex);
+
+	*page = m;
+	if (pindex >= object->size)
+		return KERN_OUT_OF_BOUNDS;
+	if (m != NULL)
+		return (m->flags & (VM_PAGE_BUSY | VM_PAGE_VALID)) == VM_PAGE_VALID
+			   ? KERN_SUCCESS
+			   : KERN_INVALID_ARGUMENT;
+	if (object->backing != NULL || vm_map_entry_shared(e))
+		return KERN_INVALID_ARGUMENT;
+	*page = vm_page_alloc(object, pindex, VM_ALLOC_ZERO | VM_ALLOC_NOBUSY);
+	return *page != NULL ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+}
+
+/* wire_at_once: the page of e at va. */
+static kern_return_t
+wire_at_once(vm_map_t map, vm_map_entry_t e, vm_offset_t va)
+{
+	struct vm_object *object = e->object;
+	struct vm_page *m;
+	kern_return_t kr;
+
+	rwlock_write(&object->lock);
+	kr = page_at_once(e, va, &m);
+	if (kr == KERN_SUCCESS && mapping_prot(e) != VM_PROT_NONE)
+		kr = pmap_enter(map->pmap, va, m, mapping_prot(e), PMAP_ENTER_WIRED);
+	if (kr == KERN_SUCCESS)
+		vm_page_wire(m);
+	rwlock_write_unlock(&object->lock);
+	return kr;
+}
+
+kern_return_t
+vm_map_wire_new(vm_map_t map, vm_map_entry_t e)
+{
+	kern_return_t kr = KERN_SUCCESS;
+	vm_offset_t va = e->start;
+
+	ASSERT(e->wired_count == 0, "entry %#lx-%#lx is wired", e->start, e->end);
+	if (e->object == NULL)
+		kr = vm_map_entry_materialise(e);
+	while (kr == KERN_SUCCESS && va < e->end) {
+		kr = wire_at_once(map, e, va);
+		if (kr == KERN_SUCCESS)
+			va += PAGE_SIZE;
+	}
+	if (kr != KERN_SUCCESS) {
+		unwire_pages(map, e, e->start, va);
+		pmap_remove(map->pmap, e->start, e->end);
+		return kr;
+	}
+	e->wired_count = 1;
+	set_user_wired(map, e);
+	return KERN_SUCCESS;
+}

@@ -97,6 +97,30 @@ chain(void **state)
 	check_fill(f->proc, A, PAGES, 1);
 }
 
+/* One part of a shadow object is given up: its pages are free at once, the other part has its own. */
+static void
+part_of_a_chain(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *child;
+	vm_map_t map;
+	uint64_t frames;
+
+	filled(f);
+	child = model_proc_fork(f->proc);
+	map = model_proc_map(child);
+	space_fill(child, A, PAGES - 1, 20);
+	check_kr(KERN_SUCCESS, vm_map_protect(map, A, A + 4 * P, VM_PROT_READ, FALSE));
+	frames = vm_usage_read().frames;
+	discard(child, A + 4 * P, END);
+	check_u64(frames + 3, vm_usage_read().frames);
+	check_u64(VM_ENTRY_CHARGED, space_entry(map, A + 4 * P)->eflags);
+	check_fill(child, A, 4, 20);
+	check_zero(child, A + 4 * P, 4);
+	check_fill(f->proc, A, PAGES, 1);
+	model_proc_destroy(child);
+}
+
 /* A copy that was never made needs none any more; the parent's pages are its own again. */
 static void
 before_the_copy(void **state)
@@ -429,6 +453,7 @@ main(void)
 	static const struct host_test tests[] = {
 	    {"DSC-01: private memory is zero, its frames are free, the rest is as it was", own},
 	    {"DSC-01: zero, whatever a shadow chain holds; relatives keep theirs", chain},
+	    {"DSC-01: a part of a shadow object is free at once", part_of_a_chain},
 	    {"DSC-01: memory that is still to be copied is zero", before_the_copy},
 	    {"DSC-01: a private view of an object is zero, the object as it was", private_object},
 	    {"DSC-01: a private view is zero beyond the end of its object, too", beyond_the_end},

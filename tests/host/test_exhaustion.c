@@ -321,6 +321,51 @@ middle_discarded(struct vm_fixture *f, kern_return_t kr)
 	check_fill(other, A, PAGES, 1);
 }
 
+#define B (END + PAGES * P)
+
+/* moved: four pages from the middle lie at B, and behind them two new ones; or all is where it was. */
+static void
+moved(struct vm_fixture *f, kern_return_t kr)
+{
+	vm_offset_t middle = kr == KERN_SUCCESS ? B : A + 2 * P;
+
+	check_fill(f->proc, A, 2, 1);
+	check_fill(f->proc, middle, 4, 3);
+	check_fill(f->proc, A + 6 * P, 2, 7);
+	if (kr == KERN_SUCCESS) {
+		check_hole(f->map, A + 2 * P, A + 6 * P);
+		check_u64(0, model_user_load(f->proc, B + 5 * P));
+	} else {
+		check_hole(f->map, B, B + 6 * P);
+	}
+	if (other != NULL)
+		check_fill(other, A, PAGES, 1);
+}
+
+static void
+moved_wired(struct vm_fixture *f, kern_return_t kr)
+{
+	uint64_t pages = kr == KERN_SUCCESS ? PAGES + 2 : PAGES;
+
+	check_u64(ptoa(pages), f->map->user_wired);
+	check_u64(pages, pmap_wired_count(f->pmap));
+	moved(f, kr);
+}
+
+static void
+grown_wired(struct vm_fixture *f, kern_return_t kr)
+{
+	uint64_t pages = kr == KERN_SUCCESS ? PAGES + 2 : PAGES;
+
+	check_u64(ptoa(pages), f->map->user_wired);
+	check_u64(pages, pmap_wired_count(f->pmap));
+	check_fill(f->proc, A, PAGES, 1);
+	if (kr == KERN_SUCCESS)
+		check_u64(0, model_user_load(f->proc, END + P));
+	else
+		check_hole(f->map, END, END + 2 * P);
+}
+
 /* Advice is not an order: what could not be mapped comes by a fault. */
 static void
 all_there(struct vm_fixture *f, kern_return_t kr)
@@ -413,6 +458,22 @@ static kern_return_t
 discard_middle(struct vm_fixture *f)
 {
 	return vm_map_discard(f->map, A + P, END - P);
+}
+
+static kern_return_t
+move_middle(struct vm_fixture *f)
+{
+	vm_offset_t addr = B;
+
+	return vm_map_move(f->map, A + 2 * P, 4 * P, 6 * P, &addr, VM_MAP_MOVE_FIXED);
+}
+
+static kern_return_t
+grow_in_place(struct vm_fixture *f)
+{
+	vm_offset_t addr = 0;
+
+	return vm_map_move(f->map, A, END - A, END - A + 2 * P, &addr, 0);
 }
 
 static kern_return_t
@@ -550,6 +611,38 @@ discarding(void **state)
 }
 
 static void
+moving(void **state)
+{
+	static const struct operation op = {filled, move_middle, moved};
+
+	sweep(state, &op);
+}
+
+static void
+moving_copy(void **state)
+{
+	static const struct operation op = {forked, move_middle, moved};
+
+	sweep(state, &op);
+}
+
+static void
+moving_wired(void **state)
+{
+	static const struct operation op = {wired, move_middle, moved_wired};
+
+	sweep(state, &op);
+}
+
+static void
+growing_wired(void **state)
+{
+	static const struct operation op = {wired, grow_in_place, grown_wired};
+
+	sweep(state, &op);
+}
+
+static void
 stack_creation(void **state)
 {
 	static const struct operation op = {nothing, make_stack, stack_made};
@@ -605,6 +698,10 @@ main(void)
 	    {"OOM: vm_map_madvise that cuts an entry", advice},
 	    {"OOM: vm_map_madvise that maps pages", advice_to_map},
 	    {"OOM: vm_map_discard of memory that is to be copied", discarding},
+	    {"OOM: vm_map_move of a part, which grows", moving},
+	    {"OOM: vm_map_move of memory that is to be copied", moving_copy},
+	    {"OOM: vm_map_move of wired memory, which grows", moving_wired},
+	    {"OOM: vm_map_move of wired memory that grows in place", growing_wired},
 	    {"OOM: vm_map_stack", stack_creation},
 	    {"OOM: vm_map_growstack that needs an entry", stack_growth},
 	    {"OOM: whole entries are removed without any memory", removal_of_all},

@@ -14,6 +14,9 @@
 #define PAGES 8
 #define END   (A + PAGES * P)
 
+#define RW  VM_PROT_RW
+#define ALL VM_PROT_ALL
+
 #define IN	 VM_RESIDENT
 #define MAPPED	 VM_RESIDENT_MAPPED
 #define MODIFIED VM_RESIDENT_MODIFIED
@@ -39,7 +42,7 @@ anonymous(void **state)
 {
 	struct vm_fixture *f = *state;
 
-	space_map(f->map, A, PAGES * P, VM_PROT_RW, VM_PROT_ALL, 0);
+	space_map(f->map, A, PAGES * P, RW, ALL, 0);
 	check(f->proc, (uint8_t[PAGES]){0});
 	model_user_store(f->proc, A + P, 1);
 	check_u64(0, model_user_load(f->proc, A + 3 * P));
@@ -57,7 +60,7 @@ wired(void **state)
 	struct vm_fixture *f = *state;
 	uint8_t got[2];
 
-	space_map(f->map, A, 2 * P, VM_PROT_RW, VM_PROT_ALL, 0);
+	space_map(f->map, A, 2 * P, RW, ALL, 0);
 	check_kr(KERN_SUCCESS, vm_map_wire(f->map, A + P, A + 2 * P, VM_MAP_WIRE_USER));
 	check_kr(KERN_SUCCESS, vm_map_residency(f->map, A, A + 2 * P, got));
 	check_u64(0, got[0]);
@@ -71,7 +74,7 @@ copied(void **state)
 	struct vm_fixture *f = *state;
 	struct proc *child;
 
-	space_map(f->map, A, PAGES * P, VM_PROT_RW, VM_PROT_ALL, 0);
+	space_map(f->map, A, PAGES * P, RW, ALL, 0);
 	space_fill(f->proc, A, 4, 1);
 	child = model_proc_fork(f->proc);
 	check(child, (uint8_t[PAGES]){IN | MODIFIED, IN | MODIFIED, IN | MODIFIED, IN | MODIFIED});
@@ -102,8 +105,7 @@ object_backed(void **state)
 	vm_page_free(m);
 	rwlock_write_unlock(&object->lock);
 	vm_object_reference(object);
-	check_kr(KERN_SUCCESS, space_insert(f->map, object, P, A, END, VM_PROT_RW, VM_PROT_ALL,
-					    MAP_COPY_ON_WRITE));
+	check_kr(KERN_SUCCESS, space_insert(f->map, object, P, A, END, RW, ALL, MAP_COPY_ON_WRITE));
 	check_u64(71, model_user_load(f->proc, A));
 	check_kr(KERN_SUCCESS, vm_map_residency(f->map, A, END, got));
 	check_u64(IN | MAPPED, got[0] & ~MODIFIED);
@@ -119,6 +121,24 @@ object_backed(void **state)
 	vm_object_deallocate(object);
 }
 
+/* Where a shadow ends nothing lies behind it, whatever the object below has. */
+static void
+behind_the_end(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = space_object(PAGES, 70), *shadow = object;
+	vm_ooffset_t offset = 0;
+	uint8_t got[PAGES];
+
+	vm_object_reference(object);
+	check_kr(KERN_SUCCESS, vm_object_shadow(&shadow, &offset, 4 * P));
+	check_kr(KERN_SUCCESS, space_insert(f->map, shadow, 0, A, END, RW, ALL, 0));
+	check_kr(KERN_SUCCESS, vm_map_residency(f->map, A, END, got));
+	for (size_t i = 0; i < PAGES; i++)
+		check_u64(i < 4 ? IN | BEHIND : 0, got[i] & ~MODIFIED);
+	vm_object_deallocate(object);
+}
+
 /* A page that is being filled is not there yet. */
 static void
 on_its_way(void **state)
@@ -127,7 +147,7 @@ on_its_way(void **state)
 	struct vm_object *object = vm_object_allocate_anon(PAGES);
 	struct vm_page *m;
 
-	space_map_object(f->map, object, A, VM_PROT_RW, VM_PROT_ALL, 0);
+	space_map_object(f->map, object, A, RW, ALL, 0);
 	rwlock_write(&object->lock);
 	m = vm_page_alloc(object, 1, 0);
 	rwlock_write_unlock(&object->lock);
@@ -145,8 +165,8 @@ refused(void **state)
 	struct map_snapshot *before;
 	uint8_t got[PAGES + 2] = {[0 ... PAGES + 1] = 0xee};
 
-	space_map(f->map, A, 4 * P, VM_PROT_RW, VM_PROT_ALL, 0);
-	space_map(f->map, A + 5 * P, 2 * P, VM_PROT_NONE, VM_PROT_ALL, 0);
+	space_map(f->map, A, 4 * P, RW, ALL, 0);
+	space_map(f->map, A + 5 * P, 2 * P, VM_PROT_NONE, ALL, 0);
 	space_map(f->map, A + 7 * P, P, VM_PROT_NONE, VM_PROT_NONE, MAP_CREATE_GUARD);
 	space_fill(f->proc, A, 4, 1);
 	before = map_snapshot_take(f->map);
@@ -173,6 +193,7 @@ main(void)
 	    {"RES-01: wired pages", wired},
 	    {"RES-01: a child's pages, copied, behind, absent", copied},
 	    {"RES-01: an object's pages, from its middle to beyond its end", object_backed},
+	    {"RES-01: a shadow's end is the end", behind_the_end},
 	    {"RES-01: a page on its way is not there", on_its_way},
 	    {"RES-01: a hole or a guard refuses it, nothing is said or changed", refused},
 	};

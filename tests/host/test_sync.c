@@ -230,6 +230,25 @@ keeps_wired(void **state)
 	model_proc_destroy(child);
 }
 
+/* A pager that takes nothing back: what was changed has nowhere to go, so it stays. */
+static void
+keeps_changes(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = mapped(f, 0);
+	struct vm_pager_ops reader = *object->pager;
+
+	reader.put = NULL;
+	object->pager = &reader;
+	model_user_store(f->proc, A, 50);
+	check_kr(KERN_SUCCESS, invalidate(f, A, END));
+	check_u64(0, pager.puts);
+	check_u64(1, object->resident);
+	check_u64(50, model_user_load(f->proc, A));
+	check_fill(f->proc, A + P, PAGES - 1, FIRST + 1);
+	check_kr(KERN_SUCCESS, vm_map_remove(f->map, A, END));
+}
+
 /* The pager fails: all are tried, none is lost. */
 static void
 failure(void **state)
@@ -356,6 +375,7 @@ main(void)
 	    {"SYN-01: holes, bad ranges and invalidation of wired memory are refused", refused},
 	    {"SYN-01: what is invalidated is written first, then asked for again", forgets},
 	    {"SYN-01: a page that another space has wired stays", keeps_wired},
+	    {"SYN-01: changes that no pager takes stay", keeps_changes},
 	    {"SYN-01: a pager that fails: all are tried, none is lost", failure},
 	    {"SYN-01: a slow pager holds up nobody, a page under way is waited for", slow_pager},
 	    {"SYN-01: what is unmapped meanwhile is a hole", unmapped_meanwhile},
