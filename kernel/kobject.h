@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Kernel objects that handles can name: processes, threads, memory objects.
+ * Kernel objects that handles can name: processes, threads, memory objects, physical memory.
  *
  * The header is embedded in the object.  A reference keeps the structure alive, nothing more: an
  * ended process stays readable as long as somebody holds one.

@@ -57,7 +57,7 @@ static void
 memory_init(const struct boot_info *bi)
 {
 	add_memory(bi);
-	pmap_bootstrap(vm_phys_early_max());
+	pmap_bootstrap();
 	vm_phys_init();
 	vm_radix_init();
 	vm_object_init();

@@ -10,9 +10,11 @@
 #include <pagoda/errno.h>
 #include "kernel/base/panic.h"
 #include "kernel/base/string.h"
+#include "kernel/errors.h"
 #include "kernel/memobj.h"
 #include "vm/pmap.h"
 #include "vm/vm_charge.h"
+#include "vm/vm_device.h"
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
 #include "vm/vm_zone.h"
@@ -58,22 +60,30 @@ memobj_object_destroy(struct kobject *o)
 	vm_zone_free(&memobj_zone, m);
 }
 
+/* memobj_wrap: a handle's object around vm_object, NULL included, whose reference passes to it; NULL
+ * without memory, and then the reference is gone. */
+static struct memobj *
+memobj_wrap(struct vm_object *vm_object, uint64_t bytes)
+{
+	struct memobj *m = NULL;
+
+	if (vm_object != NULL)
+		m = vm_zone_alloc(&memobj_zone, VM_ZONE_ZERO);
+	if (m == NULL) {
+		vm_object_deallocate(vm_object);
+		return NULL;
+	}
+	m->vm_object = vm_object;
+	m->bytes = bytes;
+	kobject_init(&m->object, &memobj_ops);
+	return m;
+}
+
 /* memobj_alloc: a handle's object of this kind and size; NULL without memory. */
 static struct memobj *
 memobj_alloc(const struct vm_pager_ops *pager, uint64_t bytes)
 {
-	struct memobj *m = vm_zone_alloc(&memobj_zone, VM_ZONE_ZERO);
-
-	if (m == NULL)
-		return NULL;
-	m->vm_object = vm_object_allocate(pager, atop(round_page(bytes)));
-	if (m->vm_object == NULL) {
-		vm_zone_free(&memobj_zone, m);
-		return NULL;
-	}
-	kobject_init(&m->object, &memobj_ops);
-	m->bytes = bytes;
-	return m;
+	return memobj_wrap(vm_object_allocate(pager, atop(round_page(bytes))), bytes);
 }
 
 int
@@ -93,6 +103,18 @@ memobj_create(uint64_t bytes, struct memobj **out)
 	}
 	(*out)->vm_object->charge = charge;
 	return 0;
+}
+
+int
+memobj_create_device(uint64_t pa, uint64_t bytes, enum pmap_cache cache, struct memobj **out)
+{
+	struct vm_object *object;
+	kern_return_t kr = vm_device_allocate(pa, bytes, cache, &object);
+
+	if (kr != KERN_SUCCESS)
+		return errno_of(kr);
+	*out = memobj_wrap(object, bytes);
+	return *out == NULL ? ENOMEM : 0;
 }
 
 /* insert_frame: the frame at pa becomes page `index` of object, for good. */

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 #include "kernel/kobject.h"
+#include "vm/pmap.h"
 
 struct vm_object;
 
@@ -23,6 +24,13 @@ int memobj_create(uint64_t bytes, struct memobj **out);
 /* memobj_create_boot: an object that shows `bytes` bytes of physical memory from pa (page-aligned) on,
  * which was reserved at boot; what follows in the last page is zeroed.  NULL without memory.  Boot. */
 struct memobj *memobj_create_boot(uint64_t pa, uint64_t bytes);
+
+/*
+ * memobj_create_device: an object that shows `bytes` bytes of device memory from pa on.  0; EINVAL: not
+ * pages, empty, or beyond what the processor can address; EACCES: RAM, the kernel's own registers, or
+ * mapped with another memory type already; ENOMEM.  No lock held; may sleep.
+ */
+int memobj_create_device(uint64_t pa, uint64_t bytes, enum pmap_cache cache, struct memobj **out);
 
 static inline struct memobj *
 memobj_from_object(struct kobject *o)

@@ -6,7 +6,8 @@
  *	run=NAME	the boot module `run` if there is one, else NAME of the archive; the words behind
  *			"--" are its arguments
  *
- * The first process has the root right, and the archive at HANDLE_BOOT_ARCHIVE.
+ * The first process has the root right, the archive at HANDLE_BOOT_ARCHIVE, and physical memory at
+ * HANDLE_BOOT_PHYSMEM.
  */
 #include <machine/console.h>
 #include <machine/cpu.h>
@@ -22,6 +23,7 @@
 #include "kernel/exec.h"
 #include "kernel/exec_args.h"
 #include "kernel/memobj.h"
+#include "kernel/physmem.h"
 #include "kernel/proc.h"
 #include "kernel/run.h"
 #include "kernel/thread.h"
@@ -165,6 +167,18 @@ give_archive(struct proc *p)
 	return error;
 }
 
+/* give_physmem: 0 or ENOMEM. */
+static int
+give_physmem(struct proc *p)
+{
+	uint32_t h;
+	int error = handle_reserve(&p->handles, HANDLE_BOOT_PHYSMEM, &h);
+
+	if (error == 0)
+		handle_fill(&p->handles, h, physmem_object(), RIGHT_READ | RIGHT_WRITE | RIGHT_DUP);
+	return error;
+}
+
 /* base_name: the last part of a path. */
 static const char *
 base_name(const char *path)
@@ -212,6 +226,8 @@ run_first(void)
 
 	if (error == 0)
 		error = give_archive(p);
+	if (error == 0)
+		error = give_physmem(p);
 	if (error == 0)
 		error = make_thread(p, &entry, &ut);
 	if (error != 0)

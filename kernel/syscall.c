@@ -68,6 +68,7 @@ syscall_fn *const syscall_table[] = {
     CALL(futex_wait),
     CALL(futex_wake),
     CALL(debug),
+    CALL(object_device),
 };
 
 _Static_assert(SYSCALL_FIRST == SYS_BASE, "entry.S subtracts another base");

@@ -27,7 +27,7 @@ syscall_fn sys_vm_unmap, sys_vm_protect, sys_vm_inherit, sys_vm_wire, sys_vm_unw
 /* sys_vm_map.c, sys_vm_query.c */
 syscall_fn sys_vm_map, sys_vm_query;
 /* sys_object.c */
-syscall_fn sys_object_create, sys_object_size;
+syscall_fn sys_object_create, sys_object_size, sys_object_device;
 /* sys_proc.c */
 syscall_fn sys_proc_create, sys_proc_fork, sys_proc_load, sys_proc_exit, sys_proc_kill,
     sys_proc_wait, sys_proc_id, sys_proc_info, sys_proc_open, sys_limit_get, sys_limit_set;

@@ -55,6 +55,18 @@ target_memobj(uint64_t handle, uint32_t needed, struct memobj **out, uint32_t *r
 	return error;
 }
 
+int
+target_physmem(uint64_t handle, uint32_t needed, uint32_t *rights)
+{
+	struct kobject *o;
+	int error =
+	    handle_get(&curproc()->handles, handle, HANDLE_TYPE_PHYSMEM, needed, &o, rights);
+
+	if (error == 0)
+		kobject_unref(o);
+	return error;
+}
+
 /* get_other: the space of another process, which may end at any moment: with references. */
 static SLOWPATH int
 get_other(uint64_t handle, uint32_t needed, struct target *t)

@@ -21,10 +21,12 @@ curproc(void)
 
 /* target_proc, target_thread: with a reference for the caller (kobject_unref); HANDLE_SELF is the
  * caller's process or thread, with all rights.  target_memobj: has no HANDLE_SELF; *rights, unless
- * NULL, is what the handle allows.  0, EBADF or EACCES. */
+ * NULL, is what the handle allows.  target_physmem: likewise, without a reference, as it never goes.
+ * 0, EBADF or EACCES. */
 int target_proc(uint64_t handle, uint32_t needed, struct proc **out);
 int target_thread(uint64_t handle, uint32_t needed, struct uthread **out);
 int target_memobj(uint64_t handle, uint32_t needed, struct memobj **out, uint32_t *rights);
+int target_physmem(uint64_t handle, uint32_t needed, uint32_t *rights);
 
 /* The address space that a call acts on. */
 struct target {

@@ -29,6 +29,13 @@ extern struct pmap *const kernel_pmap;
 struct pmap *pmap_create(void);
 void pmap_destroy(struct pmap *pmap);
 
+/* Memory types: how accesses reach what is mapped. */
+enum pmap_cache {
+	PMAP_UNCACHED,	      /* device registers: each access, in order */
+	PMAP_WRITE_COMBINING, /* frame buffers: writes are gathered, reads are slow */
+	PMAP_CACHED,	      /* RAM, firmware tables */
+};
+
 #define PMAP_ENTER_WIRED 0x1 /* never dropped by itself; counts in pmap_wired_count */
 #define PMAP_ENTER_WRITE 0x2 /* entered for a store: mark accessed and dirty at once */
 
@@ -39,6 +46,21 @@ void pmap_destroy(struct pmap *pmap);
  */
 kern_return_t pmap_enter(struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_prot_t prot,
 			 int flags);
+
+/*
+ * pmap_enter_device: pmap_enter() for a frame that has no vm_page: device memory at pa, with this
+ * memory type, which is that of every other mapping of it.  No reverse map knows of it.
+ * KERN_RESOURCE_SHORTAGE: no page for a table; nothing is mapped at va then.
+ */
+kern_return_t pmap_enter_device(struct pmap *pmap, vm_offset_t va, vm_paddr_t pa,
+				enum pmap_cache cache, vm_prot_t prot, int flags);
+
+/*
+ * pmap_device_check: may others than the kernel map [pa, pa + size), whole pages that are no RAM, with
+ * this memory type?  KERN_SUCCESS; KERN_INVALID_ARGUMENT: the processor has no such addresses;
+ * KERN_NO_ACCESS: registers that the kernel drives, or it has mapped them with another type.
+ */
+kern_return_t pmap_device_check(vm_paddr_t pa, vm_size_t size, enum pmap_cache cache);
 
 /* pmap_remove: unmap [start, end), wired or not.  pmap_protect: take away rights beyond prot in it
  * (prot without READ, WRITE and EXECUTE: remove); adds none. */
@@ -53,8 +75,9 @@ void pmap_drop(struct pmap *pmap);
 
 /* What is mapped at an address. */
 struct pmap_mapping {
-	struct vm_page *page;
+	struct vm_page *page; /* NULL: device memory, which has none */
 	vm_prot_t prot;
+	enum pmap_cache cache;
 	bool wired, accessed, dirty;
 };
 /* pmap_query: false if nothing is mapped at va. */
@@ -89,10 +112,11 @@ uint64_t pmap_resident_count(struct pmap *pmap); /* pages mapped */
 uint64_t pmap_wired_count(struct pmap *pmap);
 uint64_t pmap_table_count(struct pmap *pmap); /* page-table pages, the root included */
 
-/* pmap_bootstrap: the final kernel page tables from vm_phys_early_alloc: direct map of all memory
- * below `max_pa`, W^X kernel image, an empty slot for kernel_map.  Boot only, before vm_phys_init.
+/* pmap_bootstrap: the final kernel page tables from vm_phys_early_alloc: direct map of all RAM that
+ * vm_phys_early_add() was told of, and of nothing else; W^X kernel image, an empty slot for kernel_map.
+ * Boot only, before vm_phys_init.
  * pmap_init: the pv zone; after vm_zone works. */
-void pmap_bootstrap(vm_paddr_t max_pa);
+void pmap_bootstrap(void);
 void pmap_init(void);
 
 #endif

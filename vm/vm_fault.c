@@ -24,6 +24,7 @@
 #include "kernel/base/panic.h"
 #include "kernel/base/sched.h"
 #include "vm/pmap.h"
+#include "vm/vm_device.h"
 #include "vm/vm_fault.h"
 #include "vm/vm_map.h"
 #include "vm/vm_map_impl.h"
@@ -60,20 +61,28 @@ fault_unlock(struct fault *f)
 
 /* ---- entering the page ---- */
 
+/* enter_flags: how what was found is entered: PMAP_ENTER_*. */
+static inline int
+enter_flags(const struct fault *f)
+{
+	int how = 0;
+
+	if (f->l.wired)
+		how |= PMAP_ENTER_WIRED;
+	/* Then the rights have it, too: the lookup grants what was asked for. */
+	if (f->l.fault_type & VM_PROT_WRITE)
+		how |= PMAP_ENTER_WRITE;
+	return how;
+}
+
 /* fault_enter: map m, whose object is write-locked, with the rights found. */
 static kern_return_t
 fault_enter(struct fault *f, struct vm_page *m, vm_prot_t prot)
 {
-	int how = 0;
 	kern_return_t kr;
 
 	ASSERT(m->flags & VM_PAGE_VALID, "page %p at %#lx is not valid", (void *)m, f->l.vaddr);
-	if (f->l.wired)
-		how |= PMAP_ENTER_WIRED;
-	/* Then prot has it, too: the lookup grants what was asked for. */
-	if (f->l.fault_type & VM_PROT_WRITE)
-		how |= PMAP_ENTER_WRITE;
-	kr = pmap_enter(f->l.map->pmap, f->l.vaddr, m, prot, how);
+	kr = pmap_enter(f->l.map->pmap, f->l.vaddr, m, prot, enter_flags(f));
 	if (kr != KERN_SUCCESS)
 		return kr;
 	if (f->flags & VM_FAULT_WIRE)
@@ -169,6 +178,19 @@ fault_page_busy(struct fault *f, struct vm_page *m)
 	return vm_page_sleep(m, "vmpbusy") == KERN_SUCCESS ? KERN_RESTART : KERN_ABORTED;
 }
 
+/* fault_enter_device: the top object, write-locked, is a device: map its frame.  There is no page to be
+ * held, so nobody reaches a device through the space of another. */
+static SLOWPATH kern_return_t
+fault_enter_device(struct fault *f, struct vm_object *object, vm_pindex_t pindex)
+{
+	ASSERT(object == f->l.object, "device object %p is shadowed by %p", (void *)object,
+	       (void *)f->l.object);
+	if (f->hold != NULL)
+		return KERN_PROTECTION_FAILURE;
+	return vm_device_enter(object, pindex, f->l.map->pmap, f->l.vaddr, f->l.prot,
+			       enter_flags(f));
+}
+
 /* fault_ask: the pager of `object`, write-locked, has the page.  Lets go of everything, as its result
  * says; the reference is for fault_page_in(). */
 static SLOWPATH kern_return_t
@@ -194,6 +216,8 @@ fault_absent(struct fault *f, struct vm_object *object, vm_pindex_t pindex)
 	uint32_t traits = object->traits;
 	bool inside = pindex < object->size;
 
+	if (inside && (traits & VM_PAGER_FRAMES))
+		return fault_enter_device(f, object, pindex);
 	if (inside && vm_pager_has_page(object, pindex))
 		return fault_ask(f, object, pindex);
 	if (object != f->l.object)

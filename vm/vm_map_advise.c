@@ -56,6 +56,9 @@ mark_range(vm_map_t map, vm_offset_t start, vm_offset_t end, const struct change
 			e->gap_eflags = changed(e->gap_eflags, c);
 		if (!(e->eflags & VM_ENTRY_GUARD) && e->object == vm_submap_object)
 			e->eflags |= VM_ENTRY_TOUCHED;
+		/* To read a register may change it: no dump does. */
+		if (vm_map_entry_is_device(e))
+			e->eflags |= VM_ENTRY_NOCOREDUMP;
 	}
 	vm_map_simplify_range(map, start, end);
 }

@@ -129,10 +129,12 @@ audit_full(vm_map_t map)
 	}
 }
 
-/* may_write: may the page be hardware-writable through e? */
+/* may_write: may the page (NULL: a device's frame) be hardware-writable through e? */
 static bool
 may_write(const struct vm_map_entry *e, const struct vm_page *m)
 {
+	if (m == NULL)
+		return vm_map_entry_is_device(e) && (e->protection & VM_PROT_WRITE);
 	return (e->protection & VM_PROT_WRITE) && !(e->eflags & VM_ENTRY_NEEDS_COPY) &&
 	       m->object == e->object;
 }
@@ -148,6 +150,8 @@ audit_entry_mappings(vm_map_t map, const struct vm_map_entry *e)
 	for (; pmap_next(map->pmap, next, e->end, &va); next = va + PAGE_SIZE) {
 		if (!pmap_query(map->pmap, va, &mapping))
 			continue;
+		AUDIT((mapping.page == NULL) == vm_map_entry_is_device(e), "I11 (a device's frame)",
+		      e);
 		AUDIT((mapping.prot & VM_PROT_EXECUTE & ~e->protection) == 0,
 		      "I11 (executable page)", e);
 		AUDIT(!(mapping.prot & VM_PROT_WRITE) || may_write(e, mapping.page),

@@ -96,6 +96,13 @@ vm_map_object_own(const struct vm_object *object)
 	       (object->ref_count == 1 || (object->flags & VM_OBJECT_ONEMAPPING));
 }
 
+bool
+vm_map_entry_is_device(const struct vm_map_entry *e)
+{
+	return !(e->eflags & (VM_ENTRY_GUARD | VM_ENTRY_IS_SUB_MAP)) && e->object != NULL &&
+	       (e->object->traits & VM_PAGER_FRAMES) != 0;
+}
+
 kern_return_t
 vm_map_entry_materialise(vm_map_entry_t e)
 {

@@ -142,6 +142,9 @@ vm_map_lookup_fault(struct vm_lookup *l)
 
 /* ---- vm_map_entry.c ---- */
 
+/* vm_map_entry_is_device: does e show a device object?  Map locked. */
+bool vm_map_entry_is_device(const struct vm_map_entry *e);
+
 void vm_map_entry_startup(void); /* the zone of entries; boot */
 
 /* vm_map_reserve: make sure that n entries are at hand; false without memory.  Map write-locked. */

@@ -22,12 +22,14 @@
 
 /* ---- insert ---- */
 
-/* entry_flags: the entry flags that the map flags `cow` ask for. */
+/* entry_flags: the entry flags that the map flags `cow` ask for, and those that the object needs. */
 static uint32_t
-entry_flags(int cow)
+entry_flags(const struct vm_object *object, int cow)
 {
 	uint32_t eflags = 0;
 
+	if (object != NULL && (object->traits & VM_PAGER_FRAMES))
+		eflags |= VM_ENTRY_NOCOREDUMP;
 	if (cow & MAP_COPY_ON_WRITE)
 		eflags |= VM_ENTRY_COW | VM_ENTRY_NEEDS_COPY;
 	if (cow & MAP_NOFAULT)
@@ -58,6 +60,9 @@ insert_check(vm_map_t map, const struct vm_object *object, vm_ooffset_t offset, 
 		return KERN_NO_SPACE;
 	if ((cow & (MAP_CREATE_GUARD | MAP_CREATE_STACK_GAP)) &&
 	    (object != NULL || max != VM_PROT_NONE))
+		return KERN_INVALID_ARGUMENT;
+	if (object != NULL && (object->traits & VM_PAGER_FRAMES) &&
+	    (!(cow & MAP_INHERIT_SHARE) || (cow & MAP_COPY_ON_WRITE)))
 		return KERN_INVALID_ARGUMENT;
 	if ((map->flags & VM_MAP_WXORX) && (prot & VM_PROT_WRITE) && (prot & VM_PROT_EXECUTE))
 		return KERN_PROTECTION_FAILURE;
@@ -185,7 +190,7 @@ prefault(vm_map_t map, const struct insertion *ins)
  *          KERN_INVALID_ADDRESS     empty, or outside the map
  *          KERN_NO_SPACE            something is there
  *          KERN_INVALID_ARGUMENT    unaligned; an offset that wraps; a guard with an object or
- *                                   rights
+ *                                   rights; a device object not shared
  *          KERN_PROTECTION_FAILURE  write and execute together on a W^X map
  *          KERN_RESOURCE_SHORTAGE   no memory, or the commit charge was refused
  *          On failure nothing has changed and the reference is still the caller's.
@@ -203,7 +208,7 @@ vm_map_insert(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_of
 	    .prot = prot,
 	    .max = max,
 	    .inheritance = cow & MAP_INHERIT_SHARE ? VM_INHERIT_SHARE : VM_INHERIT_DEFAULT,
-	    .eflags = entry_flags(cow),
+	    .eflags = entry_flags(object, cow),
 	};
 	vm_map_entry_t prev, e;
 	kern_return_t kr;

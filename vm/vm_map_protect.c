@@ -189,6 +189,19 @@ inheritance_valid(vm_inherit_t inheritance)
 	       inheritance == VM_INHERIT_NONE || inheritance == VM_INHERIT_ZERO;
 }
 
+/* range_has_device: does any of [start, end) show a device?  That cannot be copied. */
+static bool
+range_has_device(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	vm_map_entry_t e;
+
+	vm_map_for_range (e, map, start, end) {
+		if (vm_map_entry_is_device(e))
+			return true;
+	}
+	return false;
+}
+
 static void
 inherit_apply(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_inherit_t inheritance)
 {
@@ -211,7 +224,8 @@ inherit_apply(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_inherit_t inh
  *
  * Locks:   none held; takes the map's for the whole call; may sleep
  * Returns: KERN_SUCCESS
- *          KERN_INVALID_ARGUMENT   no such inheritance, a bad range, a submap in it
+ *          KERN_INVALID_ARGUMENT   no such inheritance, a bad range, a submap in it; copies of a
+ *                                  device
  *          KERN_RESOURCE_SHORTAGE  no memory for a cut
  *          KERN_ABORTED            killed while waiting for a wiring
  *          On failure nothing has changed.
@@ -230,7 +244,8 @@ vm_map_inherit(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_inherit_t ne
 	kr = vm_map_wait_range(map, start, end);
 	if (kr != KERN_SUCCESS)
 		return kr;
-	if (vm_map_range_has_submap(map, start, end))
+	if (vm_map_range_has_submap(map, start, end) ||
+	    (new_inheritance == VM_INHERIT_COPY && range_has_device(map, start, end)))
 		kr = KERN_INVALID_ARGUMENT;
 	else if (!vm_map_reserve_cuts(map, start, end))
 		kr = KERN_RESOURCE_SHORTAGE;

@@ -41,7 +41,12 @@ struct vm_object {
 	const struct vm_pager_ops *pager; /* (c) where absent pages come from */
 	union {				  /* (c) the pager's own */
 		void *pager_data;
+		struct {
+			vm_paddr_t start;      /* of page 0 */
+			enum pmap_cache cache; /* of every mapping */
+		} device;		       /* vm_device.c */
 	};
+	struct list_link pager_link; /* on a list of the pager's, by its own lock */
 }; /* (o) lock, exclusively to change, shared to read  (b) the backing object's lock
 	   (c) constant after creation */
 

@@ -28,6 +28,9 @@ vm_paddr_t vm_phys_early_alloc(vm_size_t size, vm_size_t align);
 /* vm_phys_early_max: end of the highest usable range added. */
 vm_paddr_t vm_phys_early_max(void);
 
+/* vm_phys_has_ram: is any of [start, end) usable memory, taken or not?  At any time. */
+bool vm_phys_has_ram(vm_paddr_t start, vm_paddr_t end);
+
 /* vm_phys_init: make the page array and hand all early ranges to the buddies.  Boot only. */
 void vm_phys_init(void);
 

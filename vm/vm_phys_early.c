@@ -116,6 +116,16 @@ vm_phys_early_max(void)
 	return ram_ranges.count == 0 ? 0 : ram_ranges.range[ram_ranges.count - 1].end;
 }
 
+bool
+vm_phys_has_ram(vm_paddr_t start, vm_paddr_t end)
+{
+	for (unsigned i = 0; i < ram_ranges.count; i++) {
+		if (ram_ranges.range[i].start < end && start < ram_ranges.range[i].end)
+			return true;
+	}
+	return false;
+}
+
 const struct vm_phys_ranges *
 vm_phys_early_ram(void)
 {

@@ -17,6 +17,7 @@
 #include "kernel/base/panic.h"
 #include "kernel/base/sched.h"
 #include "vm/pmap.h"
+#include "vm/vm_device.h"
 #include "vm/vm_fault.h"
 #include "vm/vm_map.h"
 #include "vm/vm_map_impl.h"
@@ -515,24 +516,33 @@ vm_map_copy_wired_pages(vm_map_t map, vm_map_entry_t e)
 	return KERN_SUCCESS;
 }
 
+/* enter_wired_page: the page, or the device's frame, that e shows at va; if there is one.  What stays
+ * unmapped, for want of a table, the next fault maps. */
+static void
+enter_wired_page(vm_map_t map, vm_map_entry_t e, vm_offset_t va, vm_prot_t prot)
+{
+	struct vm_page *m = find_page(e, va);
+	vm_pindex_t pindex = atop(va - e->start + e->offset);
+
+	if (m != NULL) {
+		(void)pmap_enter(map->pmap, va, m, prot, PMAP_ENTER_WIRED);
+		rwlock_write_unlock(&m->object->lock);
+	} else if (vm_map_entry_is_device(e) && pindex < e->object->size) {
+		(void)vm_device_enter(e->object, pindex, map->pmap, va, prot, PMAP_ENTER_WIRED);
+	}
+}
+
 void
 vm_map_enter_wired(vm_map_t map, vm_map_entry_t e)
 {
-	struct vm_page *m;
 	vm_prot_t prot = e->protection;
 
 	if (e->eflags & VM_ENTRY_NEEDS_COPY)
 		prot &= ~VM_PROT_WRITE;
 	if (prot == VM_PROT_NONE)
 		return;
-	for (vm_offset_t va = e->start; va < e->end; va += PAGE_SIZE) {
-		m = find_page(e, va);
-		if (m == NULL)
-			continue;
-		/* What stays unmapped, for want of a table, the next fault maps. */
-		(void)pmap_enter(map->pmap, va, m, prot, PMAP_ENTER_WIRED);
-		rwlock_write_unlock(&m->object->lock);
-	}
+	for (vm_offset_t va = e->start; va < e->end; va += PAGE_SIZE)
+		enter_wired_page(map, e, va, prot);
 }
 
 /* ---- wiring without sleeping, for memory that moves or grows ---- */

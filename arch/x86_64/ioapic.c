@@ -57,7 +57,7 @@ ioapic_init(void)
 	for (uint32_t i = 0; i < acpi_info.ioapic_count; i++) {
 		struct ioapic *io = &ioapics[ioapic_count++];
 
-		io->registers = pmap_map_device(acpi_info.ioapic[i].base, PAGE_SIZE, PMAP_UNCACHED);
+		io->registers = pmap_map_registers(acpi_info.ioapic[i].base, PAGE_SIZE);
 		io->gsi_base = acpi_info.ioapic[i].gsi_base;
 		io->inputs =
 		    (ioapic_read(io, REG_VERSION) >> VERSION_MAX_SHIFT & VERSION_MAX_MASK) + 1;

@@ -72,7 +72,7 @@ enable(void)
 			return;
 	}
 	msr_write(MSR_APIC_BASE, base | APIC_BASE_ENABLE);
-	registers = pmap_map_device(base & APIC_BASE_ADDRESS, PAGE_SIZE, PMAP_UNCACHED);
+	registers = pmap_map_registers(base & APIC_BASE_ADDRESS, PAGE_SIZE);
 }
 
 void

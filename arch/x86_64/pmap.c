@@ -189,8 +189,8 @@ mapping_change(struct pmap *pmap, vm_offset_t va, pte_t *pte, pte_t entry)
 	pte_t old = pte_read(pte);
 	struct tlb_batch batch;
 
-	ASSERT(((old ^ entry) & PTE_MANAGED) == 0, "va %#lx changes from %#lx to %#lx", va, old,
-	       entry);
+	ASSERT(((old ^ entry) & (PTE_MANAGED | PTE_DEVICE | PTE_CACHE_BITS)) == 0,
+	       "va %#lx changes from %#lx to %#lx", va, old, entry);
 	while (!__atomic_compare_exchange_n(pte, &old, entry | (old & bits), true, __ATOMIC_SEQ_CST,
 					    __ATOMIC_RELAXED))
 		;
@@ -252,7 +252,7 @@ enter_slow(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct vm_page *m, pte
 {
 	kern_return_t kr;
 
-	if (pte != NULL && pte_page(pte_read(pte)) == m) {
+	if (pte != NULL && ((pte_read(pte) ^ entry) & PTE_FRAME) == 0) {
 		mapping_change(pmap, va, pte, entry);
 		return KERN_SUCCESS;
 	}
@@ -267,8 +267,7 @@ enter_slow(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct vm_page *m, pte
 
 /* enter_check: what no caller may ask for. */
 static inline void
-enter_check(const struct pmap *pmap, vm_offset_t va, const struct vm_page *m, vm_prot_t prot,
-	    int flags)
+enter_check(const struct pmap *pmap, vm_offset_t va, vm_prot_t prot, int flags)
 {
 	ASSERT(page_aligned(va) && pmap_contains(pmap, va, va + PAGE_SIZE), "va %#lx", va);
 	ASSERT((prot & VM_PROT_ALL) != VM_PROT_NONE, "va %#lx without any right", va);
@@ -276,19 +275,16 @@ enter_check(const struct pmap *pmap, vm_offset_t va, const struct vm_page *m, vm
 	       "va %#lx prot %#x: a store to what is not writable", va, prot);
 	ASSERT(pmap != kernel_pmap || (~prot & (VM_PROT_WRITE | VM_PROT_EXECUTE)) != 0,
 	       "va %#lx would be writable and executable in the kernel", va);
-	ASSERT(m->object == NULL || (m->flags & VM_PAGE_VALID) != 0, "va %#lx: page %p not valid",
-	       va, (const void *)m);
-	(void)pmap, (void)va, (void)m, (void)prot, (void)flags;
+	(void)pmap, (void)va, (void)prot, (void)flags;
 }
 
-kern_return_t
-pmap_enter(struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_prot_t prot, int flags)
+/* enter: map va by `entry`, which maps m. */
+static inline __attribute__((always_inline)) kern_return_t
+enter(struct pmap *pmap, vm_offset_t va, struct vm_page *m, pte_t entry)
 {
-	const pte_t entry = leaf_entry(pmap, m, prot, flags);
 	kern_return_t kr;
 	pte_t *pte;
 
-	enter_check(pmap, va, m, prot, flags);
 	spinlock_lock(&pmap->lock);
 	pte = pmap_pte(pmap, va);
 	if (__builtin_expect(pte != NULL && pte_read(pte) == 0, 1))
@@ -297,6 +293,28 @@ pmap_enter(struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_prot_t prot,
 		kr = enter_slow(pmap, va, pte, m, entry);
 	spinlock_unlock(&pmap->lock);
 	return kr;
+}
+
+kern_return_t
+pmap_enter(struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_prot_t prot, int flags)
+{
+	enter_check(pmap, va, prot, flags);
+	ASSERT(m->object == NULL || (m->flags & VM_PAGE_VALID) != 0, "va %#lx: page %p not valid",
+	       va, (const void *)m);
+	return enter(pmap, va, m, leaf_entry(pmap, m, prot, flags));
+}
+
+kern_return_t
+pmap_enter_device(struct pmap *pmap, vm_offset_t va, vm_paddr_t pa, enum pmap_cache cache,
+		  vm_prot_t prot, int flags)
+{
+	pte_t entry = pa | pmap->leaf_bits | PTE_DEVICE | pte_of_cache(cache);
+
+	enter_check(pmap, va, prot, flags);
+	ASSERT(page_aligned(pa) && (pa & ~PTE_FRAME) == 0, "va %#lx to %#lx", va, pa);
+	entry |= prot_bits[prot & VM_PROT_ALL] | flag_bits[flags & ENTER_FLAGS];
+	/* The page is none, but without PTE_MANAGED nobody looks at it. */
+	return enter(pmap, va, pte_page(entry), entry);
 }
 
 pte_t
@@ -326,8 +344,10 @@ pmap_query(struct pmap *pmap, vm_offset_t va, struct pmap_mapping *out)
 	spinlock_unlock(&pmap->lock);
 	if (entry == 0)
 		return false;
-	out->page = pte_page(entry) + atop(va & (pt_span(level) - 1));
+	out->page =
+	    (entry & PTE_DEVICE) != 0 ? NULL : pte_page(entry) + atop(va & (pt_span(level) - 1));
 	out->prot = pte_prot(entry);
+	out->cache = pte_cache(entry);
 	out->wired = (entry & PTE_WIRED) != 0;
 	out->accessed = (entry & PTE_ACCESSED) != 0;
 	out->dirty = (entry & PTE_DIRTY) != 0;

@@ -2,8 +2,8 @@
 /*
  * The kernel's own page tables, made once while the boot tables are in use, and the device window.
  *
- *	direct map	all physical memory below a limit, read and write, no execution; but the
- *			alias of the kernel's text and rodata is read-only
+ *	direct map	all RAM, read and write, no execution; but the alias of the kernel's text and
+ *			rodata is read-only
  *	device window	what pmap_map_device() maps
  *	kernel_map	an empty level-3 table, which vm_kern fills
  *	kernel image	text: read and execute; rodata: read; data and bss: read and write
@@ -15,12 +15,14 @@
  * Each range is mapped by the largest pages that fit the alignment of its rest, as a wall is built
  * of the largest stones that fit; the page that text begins in falls into small ones by itself.
  *
- * The direct map has no holes: device memory below the limit is in it too, cached as far as page
- * tables go (the processor's range registers know better), and nobody uses it there.
+ * The direct map is cached, and has RAM in it and nothing else: what is mapped elsewhere with another
+ * memory type, a device, must have no second name here.  The device window keeps a record of itself for
+ * the same reason: device objects (vm_device.c) ask whether they agree with it.
  */
 #include "arch/x86_64/pmap_private.h"
 #include "kernel/base/panic.h"
 #include "vm/vm_phys.h"
+#include "vm/vm_phys_early.h"
 #include <machine/features.h>
 #include <machine/percpu.h>
 #include <machine/pmap.h>
@@ -51,7 +53,18 @@ static struct pmap kernel_pmap_storage = {
 };
 struct pmap *const kernel_pmap = &kernel_pmap_storage;
 
-static vm_offset_t device_next = DEVICE_MAP_BASE; /* kernel_pmap->lock */
+/* How many ranges the device window has a record of; ACPI's tables are the most of them. */
+#define DEVICE_RANGES 128
+
+static struct {
+	vm_offset_t next; /* free from here on */
+	unsigned count;
+	struct device_range {
+		vm_paddr_t start, end; /* whole pages */
+		enum pmap_cache cache;
+		bool own; /* registers that the kernel drives */
+	} range[DEVICE_RANGES];
+} window = {.next = DEVICE_MAP_BASE}; /* kernel_pmap->lock */
 
 /* image_phys: where the boot loader put a byte of the kernel image. */
 static vm_paddr_t
@@ -135,14 +148,29 @@ kernel_map_range(vm_offset_t va, vm_paddr_t pa, vm_size_t size, pte_t bits)
 	}
 }
 
+/* map_direct_part: what of [start, end) lies in [low, high) comes into the direct map. */
 static void
-map_direct(vm_paddr_t end)
+map_direct_part(vm_paddr_t start, vm_paddr_t end, vm_paddr_t low, vm_paddr_t high, pte_t bits)
+{
+	start = start > low ? start : low;
+	end = end < high ? end : high;
+	if (start < end)
+		kernel_map_range(DIRECT_MAP_BASE + start, start, end - start, bits);
+}
+
+static void
+map_direct(void)
 {
 	vm_paddr_t readonly = image_phys(__text_start), writable = image_phys(__rodata_end);
+	const struct vm_phys_ranges *ram = vm_phys_early_ram();
 
-	kernel_map_range(DIRECT_MAP_BASE, 0, readonly, KERNEL_DATA);
-	kernel_map_range(DIRECT_MAP_BASE + readonly, readonly, writable - readonly, KERNEL_RODATA);
-	kernel_map_range(DIRECT_MAP_BASE + writable, writable, end - writable, KERNEL_DATA);
+	for (unsigned i = 0; i < ram->count; i++) {
+		vm_paddr_t start = ram->range[i].start, end = ram->range[i].end;
+
+		map_direct_part(start, end, 0, readonly, KERNEL_DATA);
+		map_direct_part(start, end, readonly, writable, KERNEL_RODATA);
+		map_direct_part(start, end, writable, end, KERNEL_DATA);
+	}
 }
 
 static void
@@ -156,12 +184,12 @@ map_image(const char *start, const char *end, pte_t bits)
  * the kernel image or the direct map; %gs leads to the percpu area; features_init() has run.
  */
 void
-pmap_bootstrap(vm_paddr_t max_pa)
+pmap_bootstrap(void)
 {
 	kernel_pmap->root = kernel_table_alloc();
 	kernel_pmap->tables = 1;
 
-	map_direct((max_pa + SUPERPAGE_SIZE - 1) & ~(SUPERPAGE_SIZE - 1));
+	map_direct();
 	map_image(__text_start, __text_end, KERNEL_TEXT);
 	map_image(__rodata_start, __rodata_end, KERNEL_RODATA);
 	map_image(__data_start, boot_stack.guard, KERNEL_DATA);
@@ -188,7 +216,7 @@ pmap_cpu_init(void)
 static vm_offset_t
 device_reserve(vm_paddr_t pa, vm_size_t size)
 {
-	vm_offset_t va = device_next;
+	vm_offset_t va = window.next;
 
 	if (size >= SUPERPAGE_SIZE) {
 		va = (va + SUPERPAGE_SIZE - 1) & ~(SUPERPAGE_SIZE - 1);
@@ -196,25 +224,64 @@ device_reserve(vm_paddr_t pa, vm_size_t size)
 	}
 	VERIFY(size < DEVICE_MAP_SIZE && va + size < DEVICE_MAP_BASE + DEVICE_MAP_SIZE,
 	       "device window: no room for %#lx bytes of %#lx", size, pa);
-	device_next = va + size + PAGE_SIZE;
+	window.next = va + size + PAGE_SIZE;
 	return va;
+}
+
+/* device_record: note what the window shows; not twice.  kernel_pmap's lock is held. */
+static void device_record(struct device_range new)
+{
+	for (unsigned i = 0; i < window.count; i++) {
+		const struct device_range *r = &window.range[i];
+
+		if (r->start <= new.start &&new.end <= r->end && r->cache == new.cache &&
+		    r->own == new.own)
+			return;
+	}
+	VERIFY(window.count < DEVICE_RANGES, "device window: more than %u ranges", DEVICE_RANGES);
+	window.range[window.count++] = new;
+}
+
+static void *
+map_device(vm_paddr_t pa, vm_size_t size, enum pmap_cache cache, bool own)
+{
+	vm_paddr_t start = trunc_page(pa), end = round_page(pa + size);
+	vm_offset_t va;
+
+	spinlock_lock(&kernel_pmap->lock);
+	va = device_reserve(start, end - start);
+	kernel_map_range(va, start, end - start, KERNEL_DATA | pte_of_cache(cache));
+	device_record((struct device_range){start, end, cache, own});
+	spinlock_unlock(&kernel_pmap->lock);
+	return (void *)(va + (pa & PAGE_MASK));
 }
 
 void *
 pmap_map_device(vm_paddr_t pa, vm_size_t size, enum pmap_cache cache)
 {
-	static const pte_t cache_bits[] = {
-	    [PMAP_UNCACHED] = PTE_UNCACHED,
-	    [PMAP_WRITE_COMBINING] = PTE_WRITE_COMBINING,
-	    [PMAP_CACHED] = PTE_CACHED,
-	};
-	vm_paddr_t start = trunc_page(pa);
-	vm_offset_t va;
+	return map_device(pa, size, cache, false);
+}
 
-	size = round_page(pa + size) - start;
+void *
+pmap_map_registers(vm_paddr_t pa, vm_size_t size)
+{
+	return map_device(pa, size, PMAP_UNCACHED, true);
+}
+
+kern_return_t
+pmap_device_check(vm_paddr_t pa, vm_size_t size, enum pmap_cache cache)
+{
+	kern_return_t kr = KERN_SUCCESS;
+
+	if (pa + size > 1ul << cpu_features.physical_bits)
+		return KERN_INVALID_ARGUMENT;
 	spinlock_lock(&kernel_pmap->lock);
-	va = device_reserve(start, size);
-	kernel_map_range(va, start, size, KERNEL_DATA | cache_bits[cache]);
+	for (unsigned i = 0; i < window.count; i++) {
+		const struct device_range *r = &window.range[i];
+
+		if (r->start < pa + size && pa < r->end && (r->own || r->cache != cache))
+			kr = KERN_NO_ACCESS;
+	}
 	spinlock_unlock(&kernel_pmap->lock);
-	return (void *)(va + (pa & PAGE_MASK));
+	return kr;
 }

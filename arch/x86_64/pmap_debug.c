@@ -10,6 +10,7 @@
 #include "arch/x86_64/pmap_pv.h"
 #include "kernel/base/panic.h"
 #include "kernel/base/print.h"
+#include "vm/vm_phys.h"
 #include <machine/pmap.h>
 
 /* entry_describe: the bits of an entry as letters, "-" where one is missing. */
@@ -24,6 +25,7 @@ entry_describe(pte_t entry, char *buf)
 	    {PTE_NO_EXECUTE, 'n'},    {PTE_ACCESSED, 'a'}, {PTE_DIRTY, 'd'},
 	    {PTE_LARGE, 'L'},	      {PTE_GLOBAL, 'g'},   {PTE_WRITE_THROUGH, 't'},
 	    {PTE_CACHE_DISABLE, 'c'}, {PTE_WIRED, 'W'},	   {PTE_MANAGED, 'M'},
+	    {PTE_DEVICE, 'D'},
 	};
 	size_t i;
 
@@ -82,6 +84,12 @@ audit_page(struct audit *a, vm_offset_t va, pte_t entry)
 	VERIFY((entry & ~(PTE_FRAME | PTE_NO_EXECUTE | PAGE_MASK)) == 0 &&
 		   (entry & a->pmap->leaf_bits) == a->pmap->leaf_bits,
 	       "va %#lx: entry %#lx", va, entry);
+	VERIFY((entry & PTE_DEVICE) == 0
+		   ? vm_phys_has_ram(entry & PTE_FRAME, (entry & PTE_FRAME) + 1) &&
+			 pte_cache(entry) == PMAP_CACHED
+		   : (entry & PTE_MANAGED) == 0 && pte_cache(entry) != PMAP_CACHED &&
+			 !vm_phys_has_ram(entry & PTE_FRAME, (entry & PTE_FRAME) + 1),
+	       "va %#lx: entry %#lx: RAM and devices are mixed up", va, entry);
 	a->resident++;
 	a->wired += (entry & PTE_WIRED) != 0;
 	if ((entry & PTE_MANAGED) == 0)

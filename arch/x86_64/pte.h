@@ -22,6 +22,7 @@
 #ifndef ARCH_PTE_H
 #define ARCH_PTE_H
 
+#include "vm/pmap.h"
 #include "vm/vm_types.h"
 
 typedef uint64_t pte_t;
@@ -44,6 +45,7 @@ pte_read(const pte_t *entry)
 #define PTE_GLOBAL	  0x100ul /* survives a change of address space */
 #define PTE_WIRED	  0x200ul /* ours: entered with PMAP_ENTER_WIRED */
 #define PTE_MANAGED	  0x400ul /* ours: the page's reverse map has this mapping */
+#define PTE_DEVICE	  0x800ul /* ours: the frame has no vm_page (pmap_enter_device) */
 #define PTE_FRAME	  0x000ffffffffff000ul
 #define PTE_NO_EXECUTE	  (1ul << 63)
 
@@ -51,6 +53,7 @@ pte_read(const pte_t *entry)
 #define PTE_CACHED	    0ul
 #define PTE_WRITE_COMBINING PTE_WRITE_THROUGH
 #define PTE_UNCACHED	    (PTE_WRITE_THROUGH | PTE_CACHE_DISABLE)
+#define PTE_CACHE_BITS	    (PTE_WRITE_THROUGH | PTE_CACHE_DISABLE)
 
 #define PT_LEVELS     4
 #define PT_INDEX_BITS 9
@@ -84,6 +87,33 @@ pte_prot(pte_t entry)
 {
 	return VM_PROT_READ | ((entry & PTE_WRITE) != 0 ? VM_PROT_WRITE : 0) |
 	       ((entry & PTE_NO_EXECUTE) != 0 ? 0 : VM_PROT_EXECUTE);
+}
+
+/* pte_of_cache, pte_cache: between memory types and the bits that select them. */
+static inline pte_t
+pte_of_cache(enum pmap_cache cache)
+{
+	switch (cache) {
+	case PMAP_UNCACHED:
+		return PTE_UNCACHED;
+	case PMAP_WRITE_COMBINING:
+		return PTE_WRITE_COMBINING;
+	default:
+		return PTE_CACHED;
+	}
+}
+
+static inline enum pmap_cache
+pte_cache(pte_t entry)
+{
+	switch (entry & PTE_CACHE_BITS) {
+	case PTE_CACHED:
+		return PMAP_CACHED;
+	case PTE_WRITE_COMBINING:
+		return PMAP_WRITE_COMBINING;
+	default:
+		return PMAP_UNCACHED;
+	}
 }
 
 #endif

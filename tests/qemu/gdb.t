@@ -176,6 +176,23 @@ def copy_on_write():
     nothing_broke(said, "a session with a fork without a traceback")
 
 
+def device():
+    """A program that has mapped a timer's registers: uncached, and without a page of memory."""
+    said = debugger.session([
+        "break sys_sleep_until", "continue", "frame function timer", "vm walk t", "vm find t",
+        "vm page t", "vm walk 0xffff8000fed00000", "vm walk 0xffff8000000b8000",
+    ], program=["tests/device", "-n", "is read"])  # fmt: skip
+    level1 = r"^level 1 <*>page of 4 KiB at 0xfed00000, present write user <*>device<*>uncached$"
+    matches(said, "vm walk t", level1, "DEV-03: a device's page table entry says uncached")
+    matches(said, "vm walk t", r"^0x\w+ is physical 0xfed00000, rw-", "its frame is the timer's")
+    matches(said, "vm find t", r"\bdevice\b", "find: the object is a device")
+    matches(said, "vm page t", "^physical 0xfed00000 is no memory", "page: there is none")
+    for address in ("0xffff8000fed00000", "0xffff8000000b8000"):
+        said_of = said[f"vm walk {address}"]
+        tap.contains(said_of, "is not mapped", f"no device in the direct map: {address}")
+    nothing_broke(said, "a session on a device without a traceback")
+
+
 def prompt():
     """The session of the prompt: symbols follow what runs."""
     said = debugger.session([
@@ -207,6 +224,7 @@ else:
     growing_stack()
     user_program()
     copy_on_write()
+    device()
     prompt()
     triple_fault()
 tap.done()

@@ -7,9 +7,17 @@ import kernel
 import memory
 
 # Of an entry that leads to a table, these bits are the processor's business alone or ours.
-ORDER = ("WRITE", "USER", "WRITE_THROUGH", "CACHE_DISABLE", "ACCESSED", "DIRTY", "LARGE", "GLOBAL",
-         "WIRED", "MANAGED", "NO_EXECUTE")  # fmt: skip
+ORDER = ("WRITE", "USER", "ACCESSED", "DIRTY", "LARGE", "GLOBAL",
+         "WIRED", "MANAGED", "DEVICE", "NO_EXECUTE")  # fmt: skip
 PAGE_NAMES = {1: "page of 4 KiB", 2: "page of 2 MiB", 3: "page of 1 GiB"}
+
+
+def memory_type(entry):
+    """How accesses reach the memory, if not through the caches."""
+    bits = entry & (memory.PTE["PTE_WRITE_THROUGH"] | memory.PTE["PTE_CACHE_DISABLE"])
+    if not bits:
+        return []
+    return ["write-combining" if bits == memory.PTE["PTE_WRITE_THROUGH"] else "uncached"]
 
 
 def describe(entry, level):
@@ -17,6 +25,7 @@ def describe(entry, level):
     if not entry & memory.PRESENT:
         return "not present" + (f", the rest of it is {entry:#x}" if entry else "")
     names = [n.lower().replace("_", "-") for n in ORDER if entry & memory.PTE["PTE_" + n]]
+    names += memory_type(entry)
     what = PAGE_NAMES.get(level, "?") if memory.is_leaf(entry, level) else "table"
     return f"{what} at {entry & memory.FRAME:#x}, present {' '.join(names)}"
 

@@ -84,10 +84,28 @@ tap_end_test(void)
 	exit(failed ? STATUS_FAILED : STATUS_PASSED);
 }
 
+/* fork_as_booted: the copy has what the first program is given at boot, as far as this one has it. */
+static handle_t
+fork_as_booted(void)
+{
+	static const handle_t boot[] = {HANDLE_BOOT_ARCHIVE, HANDLE_BOOT_PHYSMEM};
+	static const uint32_t types[] = {HANDLE_TYPE_OBJECT, HANDLE_TYPE_PHYSMEM};
+	handle_t give[sizeof boot / sizeof boot[0]];
+	struct handle_info info;
+	size_t count = 0;
+
+	for (size_t i = 0; i < sizeof boot / sizeof boot[0]; i++) {
+		if (handle_info(boot[i], &info) == 0 && info.type == types[i]) {
+			give[count++] = boot[i];
+		}
+	}
+	return fork_giving(give, count);
+}
+
 handle_t
 tap_start(void (*fn)(void *), void *arg)
 {
-	handle_t child = fork();
+	handle_t child = fork_as_booted();
 
 	if (child == HANDLE_SELF) {
 		failed = false;

@@ -9,6 +9,7 @@
  *	d	handle of a process that has ended
  *	t	thread handle (a stopped thread of the copy)
  *	o	memory object handle
+ *	m	handle of physical memory
  *	r, w	address of a buffer that the kernel reads, writes
  *	s	address of a string
  *	a	address in the copy          l	length           n	number or flags
@@ -24,7 +25,7 @@
 
 #define MAX_ARGS 6
 #define USER_END 0x00007ffffffff000ul
-#define NO_CALL	 SYS_debug + 1
+#define NO_CALL	 SYS_object_device + 1
 
 /* Flags of a row. */
 #define NO_RIGHT_NEEDED 0x1 /* any handle will do */
@@ -75,6 +76,7 @@ static const struct call {
     {SYS_log, "log", "rl", ONLY_BAD, 1, 0},
     {SYS_console_write, "console_write", "rl", ONLY_BAD, 1, 0},
     {SYS_system_info, "system_info", "w", 0, 0, 0},
+    {SYS_object_device, "object_device", "mnl0", 0, PAGE_SIZE, 0xfed00000},
     {SYS_futex_wait, "futex_wait", "rn0", 0, 0, 1},
 };
 
@@ -153,6 +155,8 @@ good_value(const struct call *call, size_t i)
 		return dead;
 	case 't':
 		return thread;
+	case 'm':
+		return HANDLE_BOOT_PHYSMEM;
 	case 'o':
 		return object;
 	case 'r':
@@ -232,7 +236,7 @@ bad_handles(void)
 	set_up();
 	for (size_t c = 0; c < CALLS; c++) {
 		for (size_t i = 0; calls[c].kinds[i] != '\0'; i++) {
-			if (strchr("pdto", calls[c].kinds[i]) != NULL) {
+			if (strchr("pdtom", calls[c].kinds[i]) != NULL) {
 				bad_handles_of(&calls[c], i);
 			}
 		}
@@ -244,7 +248,7 @@ no_rights(void)
 {
 	set_up();
 	for (size_t c = 0; c < CALLS; c++) {
-		if (strchr("pdto", calls[c].kinds[0]) == NULL || calls[c].kinds[0] == '\0' ||
+		if (strchr("pdtom", calls[c].kinds[0]) == NULL || calls[c].kinds[0] == '\0' ||
 		    calls[c].flags & NO_RIGHT_NEEDED) {
 			continue;
 		}

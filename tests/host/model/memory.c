@@ -134,6 +134,35 @@ pmap_phys_address(vm_paddr_t pa)
 	return window + model_memory_offset(pa);
 }
 
+/* ---- a device ---- */
+
+static char device[MODEL_DEVICE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+
+bool
+model_device_contains(vm_paddr_t pa)
+{
+	return pa >= MODEL_DEVICE && pa < MODEL_DEVICE + MODEL_DEVICE_SIZE;
+}
+
+kern_return_t
+model_device_check(vm_paddr_t pa, vm_size_t size, enum pmap_cache cache)
+{
+	const vm_paddr_t own = MODEL_DEVICE + MODEL_DEVICE_OWN;
+
+	if (pa + size > MODEL_PHYSICAL_END)
+		return KERN_INVALID_ARGUMENT;
+	(void)cache;
+	return pa < own + PAGE_SIZE && own < pa + size ? KERN_NO_ACCESS : KERN_SUCCESS;
+}
+
+char *
+model_phys_address(vm_paddr_t pa)
+{
+	if (model_device_contains(pa))
+		return device + (pa - MODEL_DEVICE);
+	return pmap_phys_address(pa);
+}
+
 void *
 pmap_page_address(const struct vm_page *m)
 {

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include "vm/pmap.h"
 #include "vm/vm_types.h"
 
 /* model_memory_boot: a machine with this many frames for use (and some more that the page array
@@ -16,6 +17,20 @@ void model_memory_boot(uint64_t frames);
  * so that a frame can be mapped at a second address. */
 int model_memory_file(void);
 off_t model_memory_offset(vm_paddr_t pa);
+
+/*
+ * The machine has a device as well: MODEL_DEVICE_SIZE bytes of registers, which begin as zeroes and keep
+ * what is stored.  It is not in the direct map; its page at MODEL_DEVICE_OWN the kernel drives itself.
+ * model_device_contains: does pa lie in it?  model_device_check: what pmap_device_check() says.
+ * model_phys_address: where the host has the byte at pa, of memory or of the device.
+ */
+#define MODEL_DEVICE	   0x80000000ul
+#define MODEL_DEVICE_SIZE  (8 * PAGE_SIZE)
+#define MODEL_DEVICE_OWN   (6 * PAGE_SIZE)
+#define MODEL_PHYSICAL_END 0x100000000ul
+bool model_device_contains(vm_paddr_t pa);
+kern_return_t model_device_check(vm_paddr_t pa, vm_size_t size, enum pmap_cache cache);
+char *model_phys_address(vm_paddr_t pa);
 
 /* model_memory_take_all: no frame is free any more.  model_memory_give_back: they are again. */
 void model_memory_take_all(void);

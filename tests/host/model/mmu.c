@@ -29,7 +29,9 @@
 
 struct mapping {
 	vm_offset_t va;
-	struct vm_page *page;
+	struct vm_page *page; /* NULL: a device's frame */
+	vm_paddr_t pa;
+	enum pmap_cache cache;
 	vm_prot_t prot;
 	bool wired, accessed, dirty;
 };
@@ -49,7 +51,7 @@ struct pv_entry {
 struct tlb_entry {
 	struct pmap *pmap; /* NULL: empty */
 	vm_offset_t va;
-	struct vm_page *page;
+	vm_paddr_t pa;
 	vm_prot_t prot;
 	bool dirty;
 };
@@ -150,7 +152,7 @@ map_delete(struct pmap *pmap, struct mapping *p)
 static bool
 is_managed(const struct vm_page *m)
 {
-	return (m->flags & VM_PAGE_UNMANAGED) == 0;
+	return m != NULL && (m->flags & VM_PAGE_UNMANAGED) == 0;
 }
 
 static bool
@@ -219,7 +221,7 @@ host_map(const struct pmap *pmap, const struct mapping *p)
 	prot |= (p->prot & VM_PROT_READ) != 0 ? PROT_READ : 0;
 	prot |= (p->prot & VM_PROT_WRITE) != 0 ? PROT_READ | PROT_WRITE : 0;
 	if (mmap((void *)p->va, PAGE_SIZE, prot, MAP_SHARED | MAP_FIXED, model_memory_file(),
-		 model_memory_offset(vm_page_to_phys(p->page))) == MAP_FAILED)
+		 model_memory_offset(p->pa)) == MAP_FAILED)
 		model_die("the host cannot map %#lx", p->va);
 }
 
@@ -237,6 +239,8 @@ save_bits(const struct mapping *p)
 {
 	uint8_t bits = 0;
 
+	if (p->page == NULL)
+		return;
 	if (p->accessed)
 		bits |= VM_PAGE_REFERENCED;
 	if (p->dirty)
@@ -294,7 +298,7 @@ assert_enter(const struct pmap *pmap, vm_offset_t va, const struct vm_page *m, v
 
 /* mapping_make: a mapping of m at va, where there is none; NULL without memory. */
 static struct mapping *
-mapping_make(struct pmap *pmap, vm_offset_t va, struct vm_page *m)
+mapping_make(struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_paddr_t pa)
 {
 	struct mapping *p;
 
@@ -302,11 +306,14 @@ mapping_make(struct pmap *pmap, vm_offset_t va, struct vm_page *m)
 		return NULL;
 	p = map_insert(pmap, va);
 	p->page = m;
+	p->pa = pa;
 	return p;
 }
 
-kern_return_t
-pmap_enter(struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_prot_t prot, int flags)
+/* enter: map va to the frame at pa, which is m, or, where m is NULL, a device's. */
+static kern_return_t
+enter(struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_paddr_t pa, enum pmap_cache cache,
+      vm_prot_t prot, int flags)
 {
 	bool wired = (flags & PMAP_ENTER_WIRED) != 0, has_table;
 	struct mapping *p;
@@ -315,17 +322,18 @@ pmap_enter(struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_prot_t prot,
 	spinlock_lock(&mmu_lock);
 	p = map_find(pmap, va);
 	has_table = p != NULL || !model_alloc_fails();
-	if (p != NULL && p->page != m) {
+	if (p != NULL && p->pa != pa) {
 		mapping_remove(pmap, p);
 		p = NULL;
 	}
 	if (p == NULL && has_table)
-		p = mapping_make(pmap, va, m);
+		p = mapping_make(pmap, va, m, pa);
 	if (p != NULL) {
 		if ((p->prot & ~prot) != 0)
 			tlb_invalidate(pmap, va);
 		pmap->wired += (uint64_t)wired - (uint64_t)p->wired;
 		p->prot = prot;
+		p->cache = cache;
 		p->wired = wired;
 		p->accessed |= (flags & PMAP_ENTER_WRITE) != 0;
 		p->dirty |= (flags & PMAP_ENTER_WRITE) != 0;
@@ -333,6 +341,27 @@ pmap_enter(struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_prot_t prot,
 	}
 	spinlock_unlock(&mmu_lock);
 	return p != NULL ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+}
+
+kern_return_t
+pmap_enter(struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_prot_t prot, int flags)
+{
+	return enter(pmap, va, m, vm_page_to_phys(m), PMAP_CACHED, prot, flags);
+}
+
+kern_return_t
+pmap_enter_device(struct pmap *pmap, vm_offset_t va, vm_paddr_t pa, enum pmap_cache cache,
+		  vm_prot_t prot, int flags)
+{
+	VERIFY(model_device_contains(pa) && cache != PMAP_CACHED, "va %#lx to %#lx as %d", va,
+	       (unsigned long)pa, cache);
+	return enter(pmap, va, NULL, pa, cache, prot, flags);
+}
+
+kern_return_t
+pmap_device_check(vm_paddr_t pa, vm_size_t size, enum pmap_cache cache)
+{
+	return model_device_check(pa, size, cache);
 }
 
 /* range_step: the first mapping in [*at, end), *at set behind it; NULL if there is none. */
@@ -404,6 +433,7 @@ pmap_query(struct pmap *pmap, vm_offset_t va, struct pmap_mapping *out)
 	if (p != NULL)
 		*out = (struct pmap_mapping){
 		    .page = p->page,
+		    .cache = p->cache,
 		    .prot = p->prot,
 		    .wired = p->wired,
 		    .accessed = p->accessed,
@@ -416,12 +446,14 @@ pmap_query(struct pmap *pmap, vm_offset_t va, struct pmap_mapping *out)
 bool
 pmap_extract(struct pmap *pmap, vm_offset_t va, vm_paddr_t *pa)
 {
-	struct pmap_mapping m;
+	const struct mapping *p;
 
-	if (!pmap_query(pmap, trunc_page(va), &m))
-		return false;
-	*pa = vm_page_to_phys(m.page) + (va & PAGE_MASK);
-	return true;
+	spinlock_lock(&mmu_lock);
+	p = map_find(pmap, trunc_page(va));
+	if (p != NULL)
+		*pa = p->pa + (va & PAGE_MASK);
+	spinlock_unlock(&mmu_lock);
+	return p != NULL;
 }
 
 bool
@@ -612,7 +644,7 @@ walk(struct pmap *pmap, vm_offset_t va, vm_prot_t type)
 	p->accessed = true;
 	p->dirty |= type == VM_PROT_WRITE;
 	*e = (struct tlb_entry){
-	    .pmap = pmap, .va = va, .page = p->page, .prot = p->prot, .dirty = p->dirty};
+	    .pmap = pmap, .va = va, .pa = p->pa, .prot = p->prot, .dirty = p->dirty};
 	return e;
 }
 
@@ -643,7 +675,7 @@ model_access_range(struct pmap *pmap, vm_offset_t va, vm_prot_t type, void *buff
 	spinlock_lock(&mmu_lock);
 	e = translate(pmap, trunc_page(va), type);
 	if (e != NULL) {
-		at = (char *)pmap_page_address(e->page) + (va & PAGE_MASK);
+		at = model_phys_address(e->pa) + (va & PAGE_MASK);
 		if (type == VM_PROT_WRITE)
 			memcpy(at, buffer, size);
 		else
@@ -667,10 +699,9 @@ model_tlb_audit(void)
 		const struct tlb_entry *e = &tlbs[i / TLB_ENTRIES][i % TLB_ENTRIES];
 		const struct mapping *p = e->pmap != NULL ? map_find(e->pmap, e->va) : NULL;
 
-		if (e->pmap != NULL &&
-		    (p == NULL || p->page != e->page || (e->prot & ~p->prot) != 0))
-			model_die("stale TLB entry of processor %u: %#lx, rights %u, page %p",
-				  i / TLB_ENTRIES, e->va, e->prot, (void *)e->page);
+		if (e->pmap != NULL && (p == NULL || p->pa != e->pa || (e->prot & ~p->prot) != 0))
+			model_die("stale TLB entry of processor %u: %#lx, rights %u, frame %#lx",
+				  i / TLB_ENTRIES, e->va, e->prot, (unsigned long)e->pa);
 	}
 	spinlock_unlock(&mmu_lock);
 }

@@ -460,6 +460,14 @@ static struct pmap kernel_pmap_storage = {
 };
 struct pmap *const kernel_pmap = &kernel_pmap_storage;
 
+/* The machine has memory and nothing else. */
+kern_return_t
+pmap_device_check(vm_paddr_t pa, vm_size_t size, enum pmap_cache cache)
+{
+	(void)pa, (void)size, (void)cache;
+	return KERN_INVALID_ARGUMENT;
+}
+
 uint64_t
 model_pmap_mappings(void)
 {

@@ -78,14 +78,16 @@
 #define SYS_clock	 0x1035 /* () -> ns since boot */
 #define SYS_log		 0x1036 /* (buffer, length): to the kernel log */
 #define SYS_console_write \
-	0x1037			/* (buffer, length) -> bytes: the console, or the test channel in
+	0x1037			 /* (buffer, length) -> bytes: the console, or the test channel in
 				    run mode (docs/running.md) */
-#define SYS_console_read 0x1038 /* (buffer, length) -> bytes, at least 1; waits */
-#define SYS_system_info	 0x1039 /* (struct system_info *) */
-#define SYS_shutdown	 0x103a /* (status): needs the root right */
-#define SYS_futex_wait	 0x103b /* (uint32_t *, expected, deadline_ns): EAGAIN, ETIMEDOUT */
-#define SYS_futex_wake	 0x103c /* (uint32_t *, count) -> woken */
-#define SYS_debug	 0x103d /* (DEBUG_*, ...): for tests; ENOSYS but in debug kernels */
+#define SYS_console_read  0x1038 /* (buffer, length) -> bytes, at least 1; waits */
+#define SYS_system_info	  0x1039 /* (struct system_info *) */
+#define SYS_shutdown	  0x103a /* (status): needs the root right */
+#define SYS_futex_wait	  0x103b /* (uint32_t *, expected, deadline_ns): EAGAIN, ETIMEDOUT */
+#define SYS_futex_wake	  0x103c /* (uint32_t *, count) -> woken */
+#define SYS_debug	  0x103d /* (DEBUG_*, ...): for tests; ENOSYS but in debug kernels */
+/* (physmem, physical address, length, DEVICE_*) -> handle of an object that shows a device */
+#define SYS_object_device 0x103e
 
 typedef int32_t handle_t;
 
@@ -109,6 +111,10 @@ typedef int32_t handle_t;
 #define VM_MAP_FLAG_POPULATE 0x40 /* fault the pages in now */
 #define VM_MAP_FLAG_OBJECT   0x80 /* `object` is a handle; else anonymous */
 #define VM_MAP_FLAG_NOCORE   0x100
+
+/* Memory types of SYS_object_device. */
+#define DEVICE_UNCACHED	       0 /* registers: each access reaches the device, in order */
+#define DEVICE_WRITE_COMBINING 1 /* frame buffers: writes are gathered */
 
 #define INHERIT_SHARE 0
 #define INHERIT_COPY  1
@@ -208,9 +214,10 @@ struct thread_regs {
 #define THREAD_CREATE_STOPPED 0x1
 
 /* ---- Handles ---- */
-#define HANDLE_TYPE_PROC   1
-#define HANDLE_TYPE_THREAD 2
-#define HANDLE_TYPE_OBJECT 3
+#define HANDLE_TYPE_PROC    1
+#define HANDLE_TYPE_THREAD  2
+#define HANDLE_TYPE_OBJECT  3
+#define HANDLE_TYPE_PHYSMEM 4
 
 #define RIGHT_READ    0x01 /* look: query, info, read memory, map an object for reading */
 #define RIGHT_WRITE   0x02 /* change: map, protect, write memory, set registers */
@@ -225,8 +232,10 @@ struct handle_info {
 	uint64_t id; /* of a process or thread; identity of an object */
 };
 
-/* The first handles of the init process: the boot archive, as a read-only memory object. */
+/* The first handles of the init process: the boot archive, as a read-only memory object; and physical
+ * memory, for SYS_object_device. */
 #define HANDLE_BOOT_ARCHIVE 1
+#define HANDLE_BOOT_PHYSMEM 2
 
 /* (skip, fail): of the calling thread's allocations in the kernel from now on, so many succeed, then
  * so many fail -> how many have failed since the last call of this kind */

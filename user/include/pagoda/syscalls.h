@@ -117,6 +117,12 @@ object_size(handle_t object)
 	return syscall6(SYS_object_size, object, 0, 0, 0, 0, 0);
 }
 
+static inline int64_t
+object_device(handle_t physmem, uint64_t address, uint64_t length, uint32_t type)
+{
+	return syscall6(SYS_object_device, physmem, address, length, type, 0, 0);
+}
+
 /* ---- Processes ---- */
 
 static inline int64_t

@@ -5,12 +5,6 @@
 
 #include "vm/pmap.h"
 
-enum pmap_cache {
-	PMAP_UNCACHED,	      /* device registers */
-	PMAP_WRITE_COMBINING, /* frame buffers: writes are gathered, reads are slow */
-	PMAP_CACHED,	      /* firmware tables */
-};
-
 /*
  * pmap_map_device: map [pa, pa + size) for good, readable, writable and not executable, in the
  * kernel's device window.  For what is not in the direct map; pa and size need no alignment.
@@ -18,6 +12,10 @@ enum pmap_cache {
  * From pmap_bootstrap() on; takes kernel_pmap's spinlock.
  */
 void *pmap_map_device(vm_paddr_t pa, vm_size_t size, enum pmap_cache cache);
+
+/* pmap_map_registers: likewise, uncached, and nobody else may ever map them: what the kernel itself
+ * drives. */
+void *pmap_map_registers(vm_paddr_t pa, vm_size_t size);
 
 /* pmap_cpu_init: paging features of this processor: memory types and, where it has them, PCIDs.
  * The low 12 bits of CR3 are zero.  pmap_bootstrap() does it for the boot processor. */
