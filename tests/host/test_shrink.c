@@ -15,7 +15,7 @@ many_ops(void)
 {
 	host_random_seed(7);
 	for (size_t i = 0; i < MANY; i++)
-		op_random(&ops[i], host_random);
+		op_random(&ops[i], &ops[i > 0 ? i - 1 : 0], host_random);
 }
 
 /* A failure of two operations that belong together, some way apart: the third store to page 30 or

@@ -14,6 +14,7 @@ struct access {
 	unsigned space;
 	size_t page;
 	vm_prot_t type;
+	bool is_copy; /* for vm/ the page is copied on write */
 	bool may_grow;
 	struct ref_space next;	/* the space if the stack grows */
 	struct ref_range grown; /* by how much */
@@ -39,10 +40,15 @@ wire_grown(struct access *a)
 static void
 predict(struct access *a, const struct op *op, bool may_grow)
 {
+	vm_map_entry_t e;
+
 	*a = (struct access){.space = op->space, .page = op_range(op).first, .may_grow = may_grow};
 	if (op->space == SPACE_PARENT && world.ref[op->space].page[a->page].kind == REF_SUBMAP)
 		a->space = SPACE_SUB;
 	a->next = world.ref[a->space];
+	a->is_copy =
+	    vm_map_lookup_entry(world_map(a->space), world_address(a->space, a->page), &e) &&
+	    (e->eflags & VM_ENTRY_COW) != 0;
 	if (may_grow && a->space < SPACE_PARENT &&
 	    ref_grow(&a->next, a->page, &a->grown) == KERN_SUCCESS)
 		wire_grown(a);
@@ -58,7 +64,7 @@ settle(struct access *a, enum model_signal got)
 	if (got != MODEL_OK)
 		call_note(call_injected() ? CALL_STARVED : CALL_REFUSED);
 	if (a->signals == 0)
-		a->signals = ref_access(&a->next.page[a->page], a->type);
+		a->signals = ref_access(&a->next.page[a->page], a->type, a->is_copy);
 	if (a->grown.end != 0 && call_injected() && (got == SEGV_MAPERR || got == BUS_OOMERR)) {
 		/* Did the growth fail, or what came after it? */
 		is_there = vm_map_lookup_entry(world_map(a->space),

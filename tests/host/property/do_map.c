@@ -392,13 +392,14 @@ do_submap(const struct op *op)
 	struct ref_space *ref = &world.ref[SPACE_PARENT];
 	struct ref_range r = op_range(op);
 	vm_map_t map = maps[op->arg] != NULL ? *maps[op->arg] : NULL;
-	bool good = map == world.sub && inside_sub(r) && ref_submap_fits(ref, r);
+	bool good = map == world.sub && inside_sub(r);
+	unsigned set = good ? ref_submap_result(ref, r) : KR(KERN_INVALID_ARGUMENT);
 	kern_return_t kr;
 
 	call_begin(op);
 	kr = vm_map_submap(world.parent, world_address(SPACE_PARENT, r.first),
 			   world_address(SPACE_PARENT, r.end), map);
 	call_end();
-	if (call_expect(good ? KR(KERN_SUCCESS) : KR(KERN_INVALID_ARGUMENT), kr) && good)
+	if (call_expect(set, kr) && kr == KERN_SUCCESS)
 		ref_submap(ref, r);
 }

@@ -167,7 +167,7 @@ random_prot(uint64_t (*random)(void))
 #define CROWDED 40
 
 void
-op_random(struct op *op, uint64_t (*random)(void))
+op_random(struct op *op, const struct op *last, uint64_t (*random)(void))
 {
 	static const uint8_t spaces[] = {0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 5};
 
@@ -181,6 +181,13 @@ op_random(struct op *op, uint64_t (*random)(void))
 	    .flags = (uint8_t)random(),
 	    .arg = (uint8_t)random(),
 	};
+	/* What follows one upon the other should meet. */
+	if (random() % 4 == 0) {
+		op->space = last->space;
+		op->first = last->first;
+		if (random() % 2 == 0)
+			op->pages = last->pages;
+	}
 	/* Most stacks are longer than their guard, and stand where there is room. */
 	if (op->kind == OP_STACK)
 		op->pages = (uint8_t)(1 + below(random, 40));

@@ -86,8 +86,9 @@ struct op {
 /* op_normalise: make any bytes an operation; leaves a normalised one alone. */
 void op_normalise(struct op *op);
 
-/* op_random: the next one of a random stream, with the usual ones often. */
-void op_random(struct op *op, uint64_t (*random)(void));
+/* op_random: the next one of a random stream, with the usual ones often, and often where the last one
+ * was. */
+void op_random(struct op *op, const struct op *last, uint64_t (*random)(void));
 
 /* op_maps: does it make a new range? */
 bool op_maps(enum op_kind kind);

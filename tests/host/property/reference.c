@@ -140,17 +140,20 @@ ref_place(struct ref_space *s, struct ref_range r, vm_prot_t prot)
 
 /* ---- submaps ---- */
 
-bool
-ref_submap_fits(const struct ref_space *s, struct ref_range r)
+unsigned
+ref_submap_result(const struct ref_space *s, struct ref_range r)
 {
+	unsigned set = KR(KERN_SUCCESS);
+
 	for (size_t i = r.first; i < r.end; i++) {
 		const struct ref_page *page = &s->page[i];
 
-		if (page->kind != REF_PLACEHOLDER || page->touched ||
-		    page->number != s->page[r.first].number)
-			return false;
+		if (page->kind != REF_PLACEHOLDER || page->touched)
+			return KR(KERN_INVALID_ARGUMENT);
+		if (page->number != s->page[r.first].number)
+			set |= KR(KERN_INVALID_ARGUMENT);
 	}
-	return true;
+	return set;
 }
 
 void
@@ -287,7 +290,7 @@ ref_grow(struct ref_space *s, size_t page, struct ref_range *grown)
 /* ---- accesses ---- */
 
 unsigned
-ref_access(const struct ref_page *page, vm_prot_t type)
+ref_access(const struct ref_page *page, vm_prot_t type, bool is_copy)
 {
 	unsigned good = SIGNAL(page->beyond ? BUS_OBJERR : MODEL_OK);
 
@@ -297,8 +300,8 @@ ref_access(const struct ref_page *page, vm_prot_t type)
 		return SIGNAL(SEGV_ACCERR);
 	if (page->kind == REF_PLACEHOLDER)
 		good = SIGNAL(SEGV_MAPERR);
-	if (type == VM_PROT_COPY) /* without WRITE in max: where there is a copy to be written to */
-		return page->max & VM_PROT_WRITE ? good : good | SIGNAL(SEGV_ACCERR);
+	if (type == VM_PROT_COPY)
+		return page->max & VM_PROT_WRITE || is_copy ? good : SIGNAL(SEGV_ACCERR);
 	if ((page->prot & type) != 0)
 		return good;
 	/* The hardware knows no page that cannot be read. */

@@ -104,7 +104,8 @@ unsigned ref_unwire_result(const struct ref_space *s, struct ref_range r, int fl
 unsigned ref_pages_result(const struct ref_space *s, struct ref_range r, bool wired_is_bad);
 unsigned ref_advise_result(const struct ref_space *s, struct ref_range r, int advice);
 bool ref_check_protection(const struct ref_space *s, struct ref_range r, vm_prot_t prot);
-bool ref_submap_fits(const struct ref_space *s, struct ref_range r);
+/* ref_submap_result: placeholders side by side may have become one. */
+unsigned ref_submap_result(const struct ref_space *s, struct ref_range r);
 
 /* What the calls do when they succeed.  ref_map: private zeroes. */
 void ref_unmap(struct ref_space *s, struct ref_range r);
@@ -130,8 +131,9 @@ void ref_fork(struct ref_space *parent, struct ref_space *child);
 kern_return_t ref_grow(struct ref_space *s, size_t page, struct ref_range *grown);
 
 /* ref_access: how an access of a program to a page that needs no growth may end: a set of enum
- * model_signal, as bits.  VM_PROT_COPY: a debugger's store. */
+ * model_signal, as bits.  VM_PROT_COPY: a debugger's store; without the right to it only what is copied on
+ * write may be stored into: is_copy says that. */
 #define SIGNAL(s) (1u << (s))
-unsigned ref_access(const struct ref_page *page, vm_prot_t type);
+unsigned ref_access(const struct ref_page *page, vm_prot_t type, bool is_copy);
 
 #endif

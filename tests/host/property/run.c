@@ -112,7 +112,7 @@ episode_ops(uint64_t seed, uint64_t episode, struct op ops[EPISODE_STEPS])
 	for (int i = 0; i < 8; i++) /* neighbouring seeds begin alike */
 		host_random();
 	for (size_t i = 0; i < EPISODE_STEPS; i++)
-		op_random(&ops[i], host_random);
+		op_random(&ops[i], i > 0 ? &ops[i - 1] : &(struct op){0}, host_random);
 }
 
 void
