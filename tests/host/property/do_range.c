@@ -252,8 +252,10 @@ do_fork(const struct op *op)
 	call_begin(op);
 	vm = vmspace_fork(proc_vmspace(world.proc[op->space]));
 	call_end();
-	if (!call_expect(KR(KERN_SUCCESS), vm == NULL ? KERN_RESOURCE_SHORTAGE : KERN_SUCCESS))
+	if (!call_expect(KR(KERN_SUCCESS), vm == NULL ? KERN_RESOURCE_SHORTAGE : KERN_SUCCESS)) {
+		ref_fork_failed(&world.ref[op->space]);
 		return;
+	}
 	world.proc[child] = model_proc_adopt(vm);
 	ref_fork(&world.ref[op->space], &world.ref[child]);
 	check_space(child);

@@ -45,7 +45,7 @@ static const struct {
     KIND(WIRE, 35, HAS_RANGE | HAS_FAIL, OPF_AIM | OPF_USER | OPF_HOLESOK | OPF_WRITE, 1),
     KIND(UNWIRE, 35, HAS_RANGE | HAS_FAIL, OPF_AIM | OPF_USER | OPF_HOLESOK, 1),
     KIND(DROP, 10, 0, 0, 1),
-    KIND(FORK, 22, HAS_FAIL, 0, 3),
+    KIND(FORK, 28, HAS_FAIL, 0, 3),
     KIND(EXIT, 3, 0, 0, 1),
     KIND(EXEC, 1, HAS_FAIL, 0, 1),
     KIND(LIMIT, 12, HAS_PAGES, 0, 6),
@@ -182,12 +182,15 @@ op_random(struct op *op, const struct op *last, uint64_t (*random)(void))
 	    .arg = (uint8_t)random(),
 	};
 	/* What follows one upon the other should meet. */
-	if (random() % 4 == 0) {
+	if (random() % 6 == 0) {
 		op->space = last->space;
 		op->first = last->first;
 		if (random() % 2 == 0)
 			op->pages = last->pages;
 	}
+	/* Sharing is what it takes most steps to get into trouble with. */
+	if (op->kind == OP_INHERIT && random() % 3 == 0)
+		op->arg = VM_INHERIT_SHARE;
 	/* Most stacks are longer than their guard, and stand where there is room. */
 	if (op->kind == OP_STACK)
 		op->pages = (uint8_t)(1 + below(random, 40));

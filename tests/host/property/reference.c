@@ -583,3 +583,12 @@ ref_fork(struct ref_space *parent, struct ref_space *child)
 	child->main_size = parent->main_size;
 	child->wxorx = parent->wxorx;
 }
+
+void
+ref_fork_failed(struct ref_space *parent)
+{
+	for (size_t i = 0; i < REF_PAGES; i++)
+		if (parent->page[i].kind == REF_MEMORY &&
+		    parent->page[i].inherit == VM_INHERIT_SHARE)
+			parent->page[i].shared = true;
+}
