@@ -516,37 +516,6 @@ vm_map_copy_wired_pages(vm_map_t map, vm_map_entry_t e)
 	return KERN_SUCCESS;
 }
 
-/* enter_wired_page: the page, or the device's frame, that e shows at va; if there is one.  What stays
- * unmapped, for want of a table, the next fault maps. */
-static void
-enter_wired_page(vm_map_t map, vm_map_entry_t e, vm_offset_t va, vm_prot_t prot)
-{
-	struct vm_page *m = find_page(e, va);
-	vm_pindex_t pindex = atop(va - e->start + e->offset);
-
-	if (m != NULL) {
-		(void)pmap_enter(map->pmap, va, m, prot, PMAP_ENTER_WIRED);
-		rwlock_write_unlock(&m->object->lock);
-	} else if (vm_map_entry_is_device(e) && pindex < e->object->size) {
-		(void)vm_device_enter(e->object, pindex, map->pmap, va, prot, PMAP_ENTER_WIRED);
-	}
-}
-
-void
-vm_map_enter_wired(vm_map_t map, vm_map_entry_t e)
-{
-	vm_prot_t prot = e->protection;
-
-	if (e->eflags & VM_ENTRY_NEEDS_COPY)
-		prot &= ~VM_PROT_WRITE;
-	if (prot == VM_PROT_NONE)
-		return;
-	for (vm_offset_t va = e->start; va < e->end; va += PAGE_SIZE)
-		enter_wired_page(map, e, va, prot);
-}
-
-/* ---- wiring without sleeping, for memory that moves or grows ---- */
-
 /* mapping_prot: the rights of a wired mapping of e. */
 static vm_prot_t
 mapping_prot(const struct vm_map_entry *e)
@@ -554,20 +523,48 @@ mapping_prot(const struct vm_map_entry *e)
 	return e->eflags & VM_ENTRY_NEEDS_COPY ? e->protection & ~VM_PROT_WRITE : e->protection;
 }
 
+/* enter_wired_page: map the page, or the device's frame, that the wired e shows at va, if there is one,
+ * at `to`. */
+static kern_return_t
+enter_wired_page(vm_map_t map, vm_map_entry_t e, vm_offset_t va, vm_offset_t to)
+{
+	struct vm_page *m = find_page(e, va);
+	vm_pindex_t pindex = atop(va - e->start + e->offset);
+	kern_return_t kr;
+
+	if (m != NULL) {
+		kr = pmap_enter(map->pmap, to, m, mapping_prot(e), PMAP_ENTER_WIRED);
+		rwlock_write_unlock(&m->object->lock);
+		return kr;
+	}
+	if (vm_map_entry_is_device(e) && pindex < e->object->size)
+		return vm_device_enter(e->object, pindex, map->pmap, to, mapping_prot(e),
+				       PMAP_ENTER_WIRED);
+	return KERN_SUCCESS;
+}
+
+void
+vm_map_enter_wired(vm_map_t map, vm_map_entry_t e)
+{
+	if (mapping_prot(e) == VM_PROT_NONE)
+		return;
+	/* What stays unmapped, for want of a table, the next fault maps. */
+	for (vm_offset_t va = e->start; va < e->end; va += PAGE_SIZE)
+		(void)enter_wired_page(map, e, va, va);
+}
+
+/* ---- wiring without sleeping, for memory that moves or grows ---- */
+
 kern_return_t
 vm_map_enter_wired_at(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end,
 		      vm_offset_t to)
 {
 	kern_return_t kr = KERN_SUCCESS;
-	struct vm_page *m;
 
-	for (vm_offset_t va = start; va < end && kr == KERN_SUCCESS; va += PAGE_SIZE) {
-		m = mapping_prot(e) == VM_PROT_NONE ? NULL : find_page(e, va);
-		if (m == NULL)
-			continue;
-		kr = pmap_enter(map->pmap, va - start + to, m, mapping_prot(e), PMAP_ENTER_WIRED);
-		rwlock_write_unlock(&m->object->lock);
-	}
+	if (mapping_prot(e) == VM_PROT_NONE)
+		return KERN_SUCCESS;
+	for (vm_offset_t va = start; va < end && kr == KERN_SUCCESS; va += PAGE_SIZE)
+		kr = enter_wired_page(map, e, va, va - start + to);
 	if (kr != KERN_SUCCESS)
 		pmap_remove(map->pmap, to, to + (end - start));
 	return kr;

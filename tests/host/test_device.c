@@ -395,6 +395,30 @@ wired_beyond(void **state)
 	check_u64(0, space_entry(f->map, A)->wired_count);
 }
 
+/* It moves like any other range, wired or not. */
+static void
+moved(void **state)
+{
+	struct vm_fixture *f = *state;
+	vm_offset_t to = B;
+	uint64_t faults;
+
+	mapped(f);
+	check_kr(KERN_SUCCESS, vm_map_wire(f->map, A, END, VM_MAP_WIRE_USER));
+	check_kr(KERN_SUCCESS, vm_map_move(f->map, A, PAGES * P, 2 * P, &to,
+					   VM_MAP_MOVE_MAY | VM_MAP_MOVE_FIXED));
+	check_u64(B, to);
+	check_hole(f->map, A, END);
+	check_u64(2, pmap_wired_count(f->pmap));
+	faults = model_fault_count();
+	check_fill(f->proc, B, 2, 10);
+	check_u64(faults, model_fault_count());
+	check_kr(KERN_SUCCESS, vm_map_unwire(f->map, B, B + 2 * P, VM_MAP_WIRE_USER));
+	check_kr(KERN_SUCCESS, vm_map_move(f->map, B, 2 * P, 8 * P, &to, VM_MAP_MOVE_MAY));
+	check_fill(f->proc, to, PAGES, 10);
+	check_u64(BUS_OBJERR, load(f->proc, to + PAGES * P));
+}
+
 /* ---- what there is to a range besides ---- */
 
 /* There is nothing of a device in memory: nothing to be told of, written, given up. */
@@ -459,6 +483,7 @@ main(void)
 	    {"DEV-05: a wiring enters all of it, and nothing faults then", wired},
 	    {"DEV-05: wired, it gains rights at once", wired_gains_rights},
 	    {"DEV-05: a wiring beyond the object is taken back", wired_beyond},
+	    {"DEV-05: it moves, wired or not, and is longer or shorter then", moved},
 	    {"DEV-07: nothing of it is in memory: residency, sync, advice", nothing_in_memory},
 	    {"DEV-07: what is discarded is found again", discarded},
 	    {"DEV-06: it is not reached through the space of another", not_held},
