@@ -241,7 +241,7 @@ mapping_replace(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct vm_page *m
 		old = pmap_clear_pte(pmap, va, pte, &batch);
 	}
 	if ((old & PTE_MANAGED) != 0)
-		pv_remove(pte_page(old), pmap, va);
+		tlb_batch_unmapped(&batch, pte_page(old), va);
 	tlb_batch_finish(&batch);
 	return noted ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
 }

@@ -124,7 +124,8 @@ range_apply(struct pmap *pmap, vm_offset_t start, vm_offset_t end, range_op *op,
 		tlb_batch_init(&batch, pmap);
 		spinlock_lock(&pmap->lock);
 		pte = NULL;
-		while (budget-- > 0 && pmap->resident > 0 && (pte = cursor_next(&c)) != NULL) {
+		while (budget-- > 0 && !tlb_batch_full(&batch) && pmap->resident > 0 &&
+		       (pte = cursor_next(&c)) != NULL) {
 			op(pmap, c.va, pte, &batch, arg);
 			cursor_advance(&c);
 		}
@@ -146,7 +147,7 @@ op_remove(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct tlb_batch *batch
 		return;
 	old = pmap_clear_pte(pmap, va, pte, batch);
 	if ((old & PTE_MANAGED) != 0)
-		pv_remove(pte_page(old), pmap, va);
+		tlb_batch_unmapped(batch, pte_page(old), va);
 }
 
 void

@@ -17,6 +17,7 @@
  *	tag 0: kernel_pmap	tag 1 + id % PCID_SLOTS: a user pmap
  */
 #include "arch/x86_64/pmap_private.h"
+#include "arch/x86_64/pmap_pv.h"
 #include "kernel/base/panic.h"
 #include <machine/cpu.h>
 #include <machine/features.h>
@@ -132,6 +133,8 @@ tlb_batch_finish(struct tlb_batch *b)
 	ASSERT(spinlock_owned(&b->pmap->lock), "pmap %p is not locked", (void *)b->pmap);
 	if (b->start < b->end)
 		pmap_invalidate_range(b->pmap, b->start, b->end);
+	for (unsigned i = 0; i < b->unmapped; i++)
+		pv_remove(b->was[i].page, b->pmap, b->was[i].va);
 	while ((l = list_pop_front(&b->tables)) != NULL)
 		vm_page_free_zeroed(container_of(l, struct vm_page, link));
 	tlb_batch_init(b, b->pmap);

@@ -10,14 +10,25 @@ struct pmap;
 struct vm_page;
 
 /*
- * A batch gathers what a change of page tables leaves to do: addresses that lost rights, and table
- * pages that nothing points to any more.  The tables are freed only after the flush, since a
- * processor may still walk through its memory of them.
+ * A batch gathers what a change of page tables leaves to do: addresses that lost rights, pages that
+ * lost a mapping, and table pages that nothing points to any more.
+ *
+ * The reverse map forgets a mapping only after the flush, or somebody who looks there would find the
+ * page unmapped, and free it, while another processor still knows it.  Until then he finds the mapping,
+ * and waits for the pmap's lock.  The tables are freed after the flush, too, since a processor may still
+ * walk through its memory of them.
  */
+#define TLB_BATCH_PAGES 32
+
 struct tlb_batch {
 	struct pmap *pmap;
 	vm_offset_t start, end; /* covers all addresses added; start >= end: none */
 	struct list tables;	/* of vm_page.link */
+	unsigned unmapped;	/* how many of these are there: */
+	struct {
+		struct vm_page *page;
+		vm_offset_t va;
+	} was[TLB_BATCH_PAGES];
 };
 
 static inline void
@@ -27,6 +38,23 @@ tlb_batch_init(struct tlb_batch *b, struct pmap *pmap)
 	b->start = UINTPTR_MAX;
 	b->end = 0;
 	list_init(&b->tables);
+	b->unmapped = 0;
+}
+
+/* tlb_batch_unmapped: va, which lost its rights, mapped the managed page m.  There must be room. */
+static inline void
+tlb_batch_unmapped(struct tlb_batch *b, struct vm_page *m, vm_offset_t va)
+{
+	b->was[b->unmapped].page = m;
+	b->was[b->unmapped].va = va;
+	b->unmapped++;
+}
+
+/* tlb_batch_full: is there no room for another one? */
+static inline bool
+tlb_batch_full(const struct tlb_batch *b)
+{
+	return b->unmapped == TLB_BATCH_PAGES;
 }
 
 /* tlb_batch_add: the page at va lost rights. */
@@ -42,7 +70,7 @@ tlb_batch_add(struct tlb_batch *b, vm_offset_t va)
 /* tlb_batch_add_table: the table page m, which led to va, was unlinked and is to be freed. */
 void tlb_batch_add_table(struct tlb_batch *b, vm_offset_t va, struct vm_page *m);
 
-/* tlb_batch_finish: flush everywhere, then free the tables.  The batch is empty again.  The pmap's
+/* tlb_batch_finish: flush everywhere, then mend the reverse map and free the tables.  The batch is empty again.  The pmap's
  * lock is held. */
 void tlb_batch_finish(struct tlb_batch *b);
 

@@ -21,6 +21,7 @@
  */
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include "arch/x86_64/pmap_private.h"
 #include "arch/x86_64/pmap_pv.h"
 #include "model/kernel.h"
@@ -36,6 +37,8 @@
 #define TAG_MASK      0xffful
 #define CR3_NO_FLUSH  (1ul << 63)
 #define JITTER	      24 /* one of so many chances to yield is taken */
+#define SLOW_ONE_IN   16 /* shootdowns are slow */
+#define SLOW_NS	      300000
 
 /* One remembered entry: of level 1 (a page) or 2 (a table of level 1). */
 struct cached {
@@ -85,13 +88,17 @@ cpu_unlock(struct cpu *c)
 	__atomic_store_n(&c->lock, 0, __ATOMIC_RELEASE);
 }
 
+static uint64_t
+random_next(struct cpu *c)
+{
+	c->random = c->random * 6364136223846793005ull + 1442695040888963407ull + curcpu()->id;
+	return c->random >> 33;
+}
+
 void
 sim_jitter(void)
 {
-	struct cpu *c = self();
-
-	c->random = c->random * 6364136223846793005ull + 1442695040888963407ull + curcpu()->id;
-	if ((c->random >> 33) % JITTER == 0)
+	if (random_next(self()) % JITTER == 0)
 		model_yield();
 }
 
@@ -281,6 +288,17 @@ sim_forget_shootdowns(bool forget)
 	forget_shootdowns = forget;
 }
 
+/* take_time: an interrupt on its way: the others go on with what they know; now and then for long, as
+ * a virtual processor may stand still. */
+static void
+take_time(void)
+{
+	const struct timespec long_time = {.tv_nsec = SLOW_NS};
+
+	if (random_next(self()) % SLOW_ONE_IN == 0)
+		nanosleep(&long_time, NULL);
+}
+
 void
 pmap_shootdown(const struct pmap *pmap, vm_offset_t start, vm_offset_t end)
 {
@@ -290,6 +308,7 @@ pmap_shootdown(const struct pmap *pmap, vm_offset_t start, vm_offset_t end)
 		return;
 	if (pmap == kernel_pmap)
 		others = ~0u; /* everybody has the kernel loaded */
+	take_time();
 	for (uint32_t id = 0; id < MACHINE_MAX_CPUS; id++) {
 		if (id != curcpu()->id && (others & 1u << id) != 0)
 			ask(&cpus[id], pmap, start, end);

@@ -433,6 +433,56 @@ shortage(void **state)
 		vm_page_free_noobj(container_of(link, struct vm_page, link));
 }
 
+/* ---- page tables ---- */
+
+#define DROP_PAGES 24
+
+#define DROP_ROUNDS (8 * ROUNDS)
+
+static unsigned drops_wanted, drops_begun; /* atomic */
+
+static void
+drop(struct hand *h)
+{
+	for (unsigned i = 1; i <= DROP_ROUNDS; i++) {
+		while (__atomic_load_n(&drops_wanted, __ATOMIC_SEQ_CST) < i)
+			model_yield();
+		__atomic_store_n(&drops_begun, i, __ATOMIC_SEQ_CST);
+		pmap_drop(h->f->pmap);
+	}
+}
+
+/* give_up: pages are freed that another processor is just unmapping.  Who frees them must not be told
+ * that they are unmapped before every processor, this one too, has forgotten them. */
+static void
+give_up(struct hand *h)
+{
+	for (unsigned i = 1; i <= DROP_ROUNDS; i++) {
+		space_fill(h->f->proc, A, DROP_PAGES, 1);
+		__atomic_store_n(&drops_wanted, i, __ATOMIC_SEQ_CST);
+		while (__atomic_load_n(&drops_begun, __ATOMIC_SEQ_CST) < i)
+			model_yield();
+		for (unsigned k = 0; k < i % 16; k++)
+			model_yield();
+		check_kr(KERN_SUCCESS,
+			 vm_map_madvise(h->f->map, A, A + ptoa(DROP_PAGES), VM_ADVICE_FREE));
+		for (unsigned k = 0; k < DROP_PAGES; k++)
+			check_u64(0, model_user_load(h->f->proc, A + ptoa(k)));
+		race_alive("give up");
+	}
+}
+
+static void
+freed_while_unmapped(void **state)
+{
+	void (*const fns[])(struct hand *) = {give_up, drop};
+	struct vm_fixture *f = *state;
+
+	space_map(f->map, A, ptoa(DROP_PAGES), VM_PROT_RW, VM_PROT_ALL, 0);
+	muster(f, 2, fns, 2);
+	check_kr(KERN_SUCCESS, vm_map_remove(f->map, A, A + ptoa(DROP_PAGES)));
+}
+
 /* ---- the simulated processors ---- */
 
 static struct model_event looked, changed;
@@ -512,6 +562,7 @@ main(void)
 	    {"sleepq: wake-ups, deadlines and deaths at once: no wake-up is lost", wakeups},
 	    {"oom: four threads want more memory than there is: each gets some or is told",
 	     shortage},
+	    {"pmap: a page is mapped until every processor has forgotten it", freed_while_unmapped},
 	    {"race: processors remember what no shootdown made them forget", shootdowns},
 	};
 
