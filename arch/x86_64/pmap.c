@@ -240,9 +240,10 @@ mapping_replace(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct vm_page *m
 	} else {
 		old = pmap_clear_pte(pmap, va, pte, &batch);
 	}
-	if ((old & PTE_MANAGED) != 0)
-		tlb_batch_unmapped(&batch, pte_page(old), va);
 	tlb_batch_finish(&batch);
+	/* The lock is still ours, so nobody has found the old mapping without its entry. */
+	if ((old & PTE_MANAGED) != 0)
+		pv_remove(pte_page(old), pmap, va);
 	return noted ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
 }
 

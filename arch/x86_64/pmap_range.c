@@ -15,8 +15,9 @@
 #include "kernel/base/debug.h"
 #include "kernel/base/panic.h"
 
-/* The most mappings that one batch works on. */
-#define RANGE_BATCH debug_limit(1024, 3)
+/* The most mappings that one batch works on; fewer if it has to note each of them. */
+#define RANGE_BATCH  debug_limit(1024, 3)
+#define REMOVE_BATCH debug_limit(TLB_BATCH_PAGES, 3)
 
 struct cursor {
 	const struct pmap *pmap;
@@ -106,11 +107,12 @@ typedef void range_op(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct tlb_
 
 /*
  * range_apply: do op to each mapping in [start, end).  A table that op empties stays readable, all
- * zero, until the batch is finished, so the cursor may stand in it.  Inlined, so that each caller
+ * zero, until the batch of at most `most` is finished, so the cursor may stand in it.  Inlined, so that each caller
  * gets a loop of its own without indirect calls.
  */
 static inline __attribute__((always_inline)) void
-range_apply(struct pmap *pmap, vm_offset_t start, vm_offset_t end, range_op *op, pte_t arg)
+range_apply(struct pmap *pmap, vm_offset_t start, vm_offset_t end, range_op *op, pte_t arg,
+	    unsigned most)
 {
 	struct cursor c = {.pmap = pmap, .va = start, .end = end};
 	pte_t *pte;
@@ -119,13 +121,12 @@ range_apply(struct pmap *pmap, vm_offset_t start, vm_offset_t end, range_op *op,
 	       "range %#lx-%#lx", start, end);
 	do {
 		struct tlb_batch batch;
-		unsigned budget = RANGE_BATCH;
+		unsigned budget = most;
 
 		tlb_batch_init(&batch, pmap);
 		spinlock_lock(&pmap->lock);
 		pte = NULL;
-		while (budget-- > 0 && !tlb_batch_full(&batch) && pmap->resident > 0 &&
-		       (pte = cursor_next(&c)) != NULL) {
+		while (budget-- > 0 && pmap->resident > 0 && (pte = cursor_next(&c)) != NULL) {
 			op(pmap, c.va, pte, &batch, arg);
 			cursor_advance(&c);
 		}
@@ -153,14 +154,14 @@ op_remove(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct tlb_batch *batch
 void
 pmap_remove(struct pmap *pmap, vm_offset_t start, vm_offset_t end)
 {
-	range_apply(pmap, start, end, op_remove, 0);
+	range_apply(pmap, start, end, op_remove, 0, REMOVE_BATCH);
 }
 
 void
 pmap_drop(struct pmap *pmap)
 {
 	ASSERT(pmap != kernel_pmap, "kernel mappings cannot be faulted in again");
-	range_apply(pmap, 0, VM_MAX_USER_ADDRESS, op_remove, PTE_WIRED);
+	range_apply(pmap, 0, VM_MAX_USER_ADDRESS, op_remove, PTE_WIRED, REMOVE_BATCH);
 }
 
 /* op_protect: take away the rights in `lose`: PTE_WRITE, and PTE_NO_EXECUTE for execution.  The
@@ -194,7 +195,7 @@ pmap_protect(struct pmap *pmap, vm_offset_t start, vm_offset_t end, vm_prot_t pr
 	if ((prot & VM_PROT_EXECUTE) == 0)
 		lose |= PTE_NO_EXECUTE;
 	if (lose != 0)
-		range_apply(pmap, start, end, op_protect, lose);
+		range_apply(pmap, start, end, op_protect, lose, RANGE_BATCH);
 }
 
 static inline void
@@ -210,7 +211,7 @@ op_unwire(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct tlb_batch *batch
 void
 pmap_unwire(struct pmap *pmap, vm_offset_t start, vm_offset_t end)
 {
-	range_apply(pmap, start, end, op_unwire, 0);
+	range_apply(pmap, start, end, op_unwire, 0, RANGE_BATCH);
 }
 
 bool

@@ -125,6 +125,14 @@ tlb_batch_add_table(struct tlb_batch *b, vm_offset_t va, struct vm_page *m)
 	list_push_back(&b->tables, &m->link);
 }
 
+/* forget_mappings: the reverse map follows, now that no processor knows better. */
+static __attribute__((noinline)) void
+forget_mappings(struct tlb_batch *b)
+{
+	for (unsigned i = 0; i < b->unmapped; i++)
+		pv_remove(b->was[i].page, b->pmap, b->was[i].va);
+}
+
 void
 tlb_batch_finish(struct tlb_batch *b)
 {
@@ -133,9 +141,8 @@ tlb_batch_finish(struct tlb_batch *b)
 	ASSERT(spinlock_owned(&b->pmap->lock), "pmap %p is not locked", (void *)b->pmap);
 	if (b->start < b->end)
 		pmap_invalidate_range(b->pmap, b->start, b->end);
-	for (unsigned i = 0; i < b->unmapped; i++)
-		pv_remove(b->was[i].page, b->pmap, b->was[i].va);
+	if (b->unmapped != 0)
+		forget_mappings(b);
 	while ((l = list_pop_front(&b->tables)) != NULL)
 		vm_page_free_zeroed(container_of(l, struct vm_page, link));
-	tlb_batch_init(b, b->pmap);
 }

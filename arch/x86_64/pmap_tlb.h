@@ -50,13 +50,6 @@ tlb_batch_unmapped(struct tlb_batch *b, struct vm_page *m, vm_offset_t va)
 	b->unmapped++;
 }
 
-/* tlb_batch_full: is there no room for another one? */
-static inline bool
-tlb_batch_full(const struct tlb_batch *b)
-{
-	return b->unmapped == TLB_BATCH_PAGES;
-}
-
 /* tlb_batch_add: the page at va lost rights. */
 static inline void
 tlb_batch_add(struct tlb_batch *b, vm_offset_t va)
@@ -70,8 +63,8 @@ tlb_batch_add(struct tlb_batch *b, vm_offset_t va)
 /* tlb_batch_add_table: the table page m, which led to va, was unlinked and is to be freed. */
 void tlb_batch_add_table(struct tlb_batch *b, vm_offset_t va, struct vm_page *m);
 
-/* tlb_batch_finish: flush everywhere, then mend the reverse map and free the tables.  The batch is empty again.  The pmap's
- * lock is held. */
+/* tlb_batch_finish: flush everywhere, then mend the reverse map and free the tables.  The batch is
+ * used up.  The pmap's lock is held. */
 void tlb_batch_finish(struct tlb_batch *b);
 
 /* tlb_load: make the pmap's tables the ones in use on this processor.  Interrupts off, and this
