@@ -28,29 +28,19 @@
 /* ---- pages of a wired entry ---- */
 
 /*
- * find_page: the page that e shows at va, its object write-locked and left so; NULL: none, nothing
- * locked.  The chain is walked hand over hand.
+ * find_page: the page that e, which is wired, shows at va, its object write-locked and left so; NULL:
+ * none, nothing locked.  Wiring copies every page up, so it is the entry's own object that has it.
  */
 static struct vm_page *
 find_page(vm_map_entry_t e, vm_offset_t va)
 {
 	vm_pindex_t pindex = atop(va - e->start + e->offset);
-	struct vm_object *object = e->object, *below;
 	struct vm_page *m;
 
-	if (object == NULL)
-		return NULL;
-	rwlock_write(&object->lock);
-	while ((m = vm_radix_lookup(&object->pages, pindex)) == NULL) {
-		below = object->backing;
-		pindex += atop(object->backing_offset);
-		if (below != NULL)
-			rwlock_write(&below->lock);
-		rwlock_write_unlock(&object->lock);
-		if (below == NULL)
-			return NULL;
-		object = below;
-	}
+	rwlock_write(&e->object->lock);
+	m = vm_radix_lookup(&e->object->pages, pindex);
+	if (m == NULL)
+		rwlock_write_unlock(&e->object->lock);
 	return m;
 }
 
@@ -102,14 +92,6 @@ struct wiring {
 	uint64_t limit; /* of user-wired bytes */
 };
 
-static vm_map_entry_t
-wiring_first(const struct wiring *w)
-{
-	vm_map_entry_t e;
-
-	return vm_map_lookup_entry(w->map, w->start, &e) ? e : e->next;
-}
-
 /* wirable: may e be wired at all?  What cannot be accessed cannot be faulted in. */
 static bool
 wirable(const struct wiring *w, const struct vm_map_entry *e)
@@ -123,12 +105,9 @@ wirable(const struct wiring *w, const struct vm_map_entry *e)
 static vm_size_t
 newly_user_wired(const struct wiring *w, const struct vm_map_entry *e)
 {
-	vm_offset_t start = w->start > e->start ? w->start : e->start;
-	vm_offset_t end = w->end < e->end ? w->end : e->end;
-
 	if (!(w->flags & VM_MAP_WIRE_USER) || (e->eflags & VM_ENTRY_USER_WIRED))
 		return 0;
-	return end - start;
+	return vm_map_range_overlap(e, w->start, w->end);
 }
 
 /* wire_check: may the whole range be wired? */
@@ -140,7 +119,7 @@ wire_check(const struct wiring *w)
 	vm_size_t more = 0;
 	vm_map_entry_t e;
 
-	for (e = wiring_first(w); e != &w->map->header && e->start < w->end; e = e->next) {
+	vm_map_for_range (e, w->map, w->start, w->end) {
 		if ((e->eflags & VM_ENTRY_IS_SUB_MAP))
 			return KERN_INVALID_ARGUMENT;
 		if (!holes_ok && (e->start > next || !wirable(w, e)))
@@ -161,16 +140,15 @@ static bool
 wire_mark(const struct wiring *w)
 {
 	bool fault = false;
-	vm_map_entry_t e = wiring_first(w);
+	vm_map_entry_t e;
 
-	if (!(e->eflags & VM_ENTRY_GUARD))
-		vm_map_clip_start(w->map, e, w->start);
-	for (; e != &w->map->header && e->start < w->end; e = e->next) {
+	vm_map_for_range (e, w->map, w->start, w->end) {
 		bool skip = !wirable(w, e);
 
 		/* There is nothing to wire in a guard, and a stack's gap must be free to shrink. */
 		if (e->eflags & VM_ENTRY_GUARD)
 			continue;
+		vm_map_clip_start(w->map, e, w->start);
 		vm_map_clip_end(w->map, e, w->end);
 		if ((w->flags & VM_MAP_WIRE_USER) && (e->eflags & VM_ENTRY_USER_WIRED))
 			skip = true;
@@ -201,13 +179,13 @@ next_to_fault(const struct wiring *w, vm_offset_t va, vm_offset_t *start, vm_off
 	vm_map_entry_t e;
 
 	vm_map_lock_read(w->map);
-	if (!vm_map_lookup_entry(w->map, va, &e))
-		e = e->next;
-	for (; e != &w->map->header && e->start < w->end && !found; e = e->next) {
+	vm_map_for_range (e, w->map, va, w->end) {
 		*start = e->start;
 		*end = e->end;
 		found = e->wiring_thread == curthread() && e->wired_count == 1 &&
 			!(e->eflags & VM_ENTRY_WIRE_SKIPPED);
+		if (found)
+			break;
 	}
 	vm_map_unlock_read(w->map);
 	return found;
@@ -221,7 +199,7 @@ wire_pages(const struct wiring *w, vm_offset_t *failed)
 	vm_offset_t start, end, next = w->start;
 	kern_return_t kr;
 
-	while (next < w->end && next_to_fault(w, next, &start, &end)) {
+	while (next_to_fault(w, next, &start, &end)) {
 		for (vm_offset_t va = start; va < end; va += PAGE_SIZE) {
 			kr = vm_fault(w->map, va, VM_PROT_NONE, VM_FAULT_WIRE);
 			if (kr != KERN_SUCCESS) {
@@ -253,7 +231,7 @@ wire_finish(const struct wiring *w, kern_return_t kr, vm_offset_t failed)
 	bool wakeup = false;
 	vm_map_entry_t e;
 
-	for (e = wiring_first(w); e != &w->map->header && e->start < w->end; e = e->next) {
+	vm_map_for_range (e, w->map, w->start, w->end) {
 		/* Not what came meanwhile: into a hole, or by growth of a stack. */
 		if (e->wiring_thread != curthread())
 			continue;
@@ -275,13 +253,9 @@ wire_locked(const struct wiring *w)
 {
 	kern_return_t kr = wire_check(w);
 	vm_offset_t failed = w->end;
-	vm_map_entry_t first;
 
 	if (kr != KERN_SUCCESS)
 		return kr;
-	first = wiring_first(w);
-	if (first == &w->map->header || first->start >= w->end)
-		return KERN_SUCCESS; /* nothing but a hole */
 	if (!vm_map_reserve_cuts(w->map, w->start, w->end))
 		return KERN_RESOURCE_SHORTAGE;
 	if (wire_mark(w)) {
@@ -316,7 +290,7 @@ vm_map_wire(vm_map_t map, vm_offset_t start, vm_offset_t end, int flags)
 	struct wiring w = {.map = map, .start = start, .end = end, .flags = flags};
 	kern_return_t kr;
 
-	if (!page_aligned(start | end) || start > end)
+	if (vm_map_range_bad(start, end))
 		return KERN_INVALID_ARGUMENT;
 	if (start == end)
 		return KERN_SUCCESS;
@@ -346,7 +320,7 @@ unwire_check(const struct wiring *w)
 	vm_offset_t next = w->start;
 	vm_map_entry_t e;
 
-	for (e = wiring_first(w); e != &w->map->header && e->start < w->end; e = e->next) {
+	vm_map_for_range (e, w->map, w->start, w->end) {
 		if (e->eflags & VM_ENTRY_IS_SUB_MAP)
 			return KERN_INVALID_ARGUMENT;
 		if (!holes_ok && e->start > next)
@@ -376,10 +350,10 @@ unwire_entry(const struct wiring *w, vm_map_entry_t e)
 static void
 unwire_apply(const struct wiring *w)
 {
-	vm_map_entry_t e = wiring_first(w);
+	vm_map_entry_t e;
 	bool wakeup = false;
 
-	for (; e != &w->map->header && e->start < w->end; e = e->next) {
+	vm_map_for_range (e, w->map, w->start, w->end) {
 		if (e->wired_count == 0)
 			continue;
 		vm_map_clip_start(w->map, e, w->start);
@@ -412,7 +386,7 @@ vm_map_unwire(vm_map_t map, vm_offset_t start, vm_offset_t end, int flags)
 	struct wiring w = {.map = map, .start = start, .end = end, .flags = flags};
 	kern_return_t kr;
 
-	if (!page_aligned(start | end) || start > end)
+	if (vm_map_range_bad(start, end))
 		return KERN_INVALID_ARGUMENT;
 	if (start == end)
 		return KERN_SUCCESS;

@@ -22,6 +22,7 @@ The kinds of faults:
 	code	another error, an error for success, false for true
 """
 
+import hashlib
 import json
 import re
 import subprocess
@@ -52,6 +53,7 @@ class Mutant:
     def __init__(self, file, function, line, kind, was, becomes):
         self.file, self.function, self.line = file, function, line
         self.kind, self.was, self.becomes = kind, was, becomes
+        self.context = ""  # of the text of the function
         self.nth = 1  # among those of the function that read the same
         self.number = 0
 
@@ -101,7 +103,7 @@ class Source:
         with open(path, encoding=ENCODING) as f:
             self.text = f.read()
         self.mutants = []
-        self.function = ""
+        self.function = self.context = ""
         self.tree = self.parse(flags, clang)
         self.enumerators = dict(self.find_enumerators())
         self.directives = self.find_directives()
@@ -210,6 +212,7 @@ class Source:
         )
         alike = [o for o in self.mutants if o.function == m.function and o.like(m)]
         m.nth = 1 + len(alike)
+        m.context = self.context
         self.mutants.append(m)
         return f"MUT({len(self.mutants)})"
 
@@ -464,6 +467,7 @@ class Source:
         out, at = [f'#line 1 "{self.path}"\n'], 0
         for name, body in self.functions():
             self.function = name
+            self.context = hashlib.sha256(self.span(body).encode(ENCODING)).hexdigest()[:16]
             out += [self.text[at : body.begin], self.plain(body)]
             at = body.end
         return "".join(out) + self.text[at:], self.mutants
