@@ -170,8 +170,7 @@ find_gap(struct growth *g, vm_offset_t addr)
 
 	if (!vm_map_lookup_entry(g->map, addr, &e) || !(e->eflags & VM_ENTRY_STACK_GAP))
 		return false;
-	if (e->next == &g->map->header || e->next->start != e->end ||
-	    !(e->next->eflags & VM_ENTRY_GROWS_DOWN))
+	if (e->next->start != e->end || !(e->next->eflags & VM_ENTRY_GROWS_DOWN))
 		return false;
 	g->gap = e;
 	g->stack = e->next;
@@ -186,8 +185,6 @@ clamp(struct growth *g, uint64_t used, uint64_t limit)
 {
 	uint64_t room = limit > used ? trunc_page(limit - used) : 0;
 
-	if (limit == VM_LIMIT_INFINITY)
-		return true;
 	if (g->need > room)
 		return false;
 	if (g->amount > room)
@@ -264,8 +261,7 @@ shrink_gap(struct growth *g, vm_offset_t end)
 	if (end == g->gap->start) {
 		vm_map_entry_delete(g->map, g->gap);
 	} else {
-		g->gap->end = end;
-		vm_map_tree_resized(g->map, g->gap);
+		g->gap->end = end; /* what comes above it is linked or resized next */
 	}
 }
 

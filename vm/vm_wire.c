@@ -79,7 +79,6 @@ vm_map_entry_unwire(vm_map_t map, vm_map_entry_t e)
 {
 	if (e->eflags & VM_ENTRY_USER_WIRED)
 		clear_user_wired(map, e);
-	e->wired_count = 0;
 	unwire_pages(map, e, e->start, e->end);
 }
 
