@@ -253,11 +253,13 @@ vm_map_unbusy(vm_map_t map)
 kern_return_t
 vm_map_wait_busy(vm_map_t map)
 {
-	while (map->busy > 0) {
+	kern_return_t kr = KERN_SUCCESS;
+
+	while (kr == KERN_SUCCESS && map->busy > 0) {
 		map->flags |= VM_MAP_BUSY_WAKEUP;
-		if (vm_map_unlock_and_wait(map, "mapbusy") != KERN_SUCCESS)
-			return KERN_ABORTED;
-		vm_map_lock(map);
+		kr = vm_map_unlock_and_wait(map, "mapbusy");
+		if (kr == KERN_SUCCESS)
+			vm_map_lock(map);
 	}
-	return KERN_SUCCESS;
+	return kr;
 }

@@ -433,6 +433,23 @@ exactly_the_limit(void **state)
 	check_u64(4 * P, f->map->size);
 }
 
+static void
+no_owner_no_limit(void **state)
+{
+	vm_map_t map = space_system_map(16);
+	vm_offset_t at = vm_map_min(map);
+
+	(void)state;
+	check_kr(KERN_SUCCESS, vm_map_find(map, NULL, 0, &at, 4 * P, 0, VMFS_ANY_SPACE, RW, ALL,
+					   MAP_OWNER_LIMIT));
+	check_kr(KERN_SUCCESS, vm_map_remove(map, at, at + 4 * P));
+	/* One that uses it has it alone. */
+	assert_true(vm_map_trylock_read(map));
+	assert_true(vm_map_locked(map));
+	vm_map_unlock_read(map);
+	space_system_map_free(map);
+}
+
 /* ---- wired by the system ---- */
 
 /* |####|wired|####|: what lies beside it does not wait for it. */
@@ -614,6 +631,7 @@ main(void)
 	    {"PRT-12: a larger maximum is not charged", max_is_not_charged},
 	    {"FND: LIMIT_VMEM can be used to the last page; guards do not count",
 	     exactly_the_limit},
+	    {"LCK: a map of the system has no limit, and no two readers", no_owner_no_limit},
 	    {"DEL-05: what ends or starts at a wiring does not wait for it", beside_a_wiring},
 	    {"WIR: who waits for a wiring and is killed has changed nothing", killed},
 	    {"INS-10: prefaulting maps what is resident, valid and in the range", prefault},
