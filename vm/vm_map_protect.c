@@ -125,7 +125,7 @@ protect_copy_wired(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	kern_return_t kr = KERN_SUCCESS;
 
 	vm_map_for_range (e, map, start, end)
-		if (e->wired_count != 0 && (e->eflags & VM_ENTRY_COW) && kr == KERN_SUCCESS)
+		if (e->wired_count != 0 && kr == KERN_SUCCESS)
 			kr = vm_map_copy_wired_pages(map, e);
 	return kr;
 }

@@ -175,7 +175,6 @@ vm_map_tree_link(vm_map_t map, vm_map_entry_t after, vm_map_entry_t e)
 	/* Either `after` has no higher child, or `next` (the lowest below it) has no lower one. */
 	e->child[LOW] = e->child[HIGH] = NULL;
 	e->height = 0;
-	e->max_gap = 0;
 	if (after != &map->header && after->child[HIGH] == NULL) {
 		after->child[HIGH] = e;
 		e->parent = after;
