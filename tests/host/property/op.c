@@ -55,6 +55,7 @@ static const struct {
     KIND(SYNC, 8, HAS_RANGE | HAS_FAIL, OPF_AIM | OPF_DROP, 1),
     KIND(DISCARD, 30, HAS_RANGE | HAS_FAIL, OPF_AIM, 1),
     KIND(RESIDENT, 15, HAS_RANGE | HAS_FAIL, OPF_AIM, 1),
+    KIND(MOVE, 30, HAS_RANGE | HAS_PROT | HAS_FAIL, OPF_AIM | OPF_MAY | OPF_TO, REF_PAGES),
     KIND(PLACE, 10, HAS_RANGE | HAS_FAIL, OPF_FIT, 1),
     KIND(SUBMAP, 10, HAS_RANGE | HAS_FAIL, OPF_AIM, 6),
     KIND(BAD, 6, HAS_RANGE | HAS_PROT, 0, 12),
@@ -79,6 +80,7 @@ only_of(uint8_t kind, uint8_t space)
 	case OP_EXEC:
 	case OP_LIMIT:
 	case OP_FLAG:
+	case OP_MOVE:
 	case OP_OBJECT:
 		return space % SPACE_PARENT;
 	default:

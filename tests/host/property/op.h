@@ -43,9 +43,10 @@ enum op_kind {
 	OP_SYNC,
 	OP_DISCARD,
 	OP_RESIDENT, /* vm_map_residency */
-	OP_PLACE,    /* a submap's placeholder */
-	OP_SUBMAP,   /* vm_map_submap */
-	OP_BAD,	     /* arguments that are refused whatever the map is */
+	OP_MOVE,
+	OP_PLACE,  /* a submap's placeholder */
+	OP_SUBMAP, /* vm_map_submap */
+	OP_BAD,	   /* arguments that are refused whatever the map is */
 	OP_KINDS
 };
 
@@ -80,6 +81,8 @@ struct op {
 #define OPF_HOLESOK  0x04
 #define OPF_WRITE    0x08
 #define OPF_DROP     0x02 /* vm_map_sync: invalidate */
+#define OPF_MAY	     0x02 /* vm_map_move: VM_MAP_MOVE_MAY */
+#define OPF_TO	     0x04 /* ... VM_MAP_MOVE_FIXED */
 #define OPF_GROW     0x02 /* vm_fault may grow a stack */
 #define OPF_FIXED    0x04 /* a stack by vm_map_fixed */
 

@@ -587,8 +587,7 @@ ref_fork(struct ref_space *parent, struct ref_space *child)
 void
 ref_fork_failed(struct ref_space *parent)
 {
+	/* Also what is not to be shared: it may be a part of the same object. */
 	for (size_t i = 0; i < REF_PAGES; i++)
-		if (parent->page[i].kind == REF_MEMORY &&
-		    parent->page[i].inherit == VM_INHERIT_SHARE)
-			parent->page[i].shared = true;
+		parent->page[i].shared = parent->page[i].kind == REF_MEMORY;
 }

@@ -126,7 +126,7 @@ void ref_unwire(struct ref_space *s, struct ref_range r, int flags);
 void ref_discard_page(struct ref_page *page);
 void ref_touch_range(struct ref_space *s, struct ref_range r);
 void ref_fork(struct ref_space *parent, struct ref_space *child);
-/* ref_fork_failed: nothing has changed, but that memory to be shared may count as shared. */
+/* ref_fork_failed: nothing has changed, but that memory may count as shared. */
 void ref_fork_failed(struct ref_space *parent);
 
 /* ref_grow: vm_map_growstack to a page: its answer; *grown gets the range that was added. */

@@ -253,8 +253,8 @@ static const struct {
     [OP_FORK] = {do_fork},	 [OP_EXIT] = {do_exit},		[OP_EXEC] = {do_exec},
     [OP_LIMIT] = {do_limit},	 [OP_FLAG] = {do_flag},		[OP_CHECK] = {do_check},
     [OP_PLACE] = {do_place},	 [OP_ADVISE] = {do_advise},	[OP_SYNC] = {do_sync},
-    [OP_DISCARD] = {do_discard}, [OP_RESIDENT] = {do_resident}, [OP_SUBMAP] = {do_submap},
-    [OP_BAD] = {do_bad},
+    [OP_DISCARD] = {do_discard}, [OP_RESIDENT] = {do_resident}, [OP_MOVE] = {do_move},
+    [OP_SUBMAP] = {do_submap},	 [OP_BAD] = {do_bad},
 };
 
 /* usable: a submap is used where it is installed only: elsewhere its addresses are the parent's. */

@@ -104,6 +104,7 @@ void do_advise(const struct op *op);
 void do_sync(const struct op *op);
 void do_discard(const struct op *op);
 void do_resident(const struct op *op);
+void do_move(const struct op *op);
 void do_place(const struct op *op);
 void do_submap(const struct op *op);
 void do_drop(const struct op *op);
