@@ -15,8 +15,8 @@
 ## make test                      all tests; the last line is "N passed, N failed"
 ## make test-host                 vm/ as a host program, under the sanitizers
 ## make test-race [SECONDS=n] [SEED=n] [T=text]  only its threads, for any length of time
-## make fuzz-model [STEPS=n] [SEED=n]   random operations on vm/ against a model; a failure is shrunk
-## make fuzz [SECONDS=n] [KEEP=1]  likewise by libFuzzer (clang); KEEP: what it finds joins the corpus
+## make fuzz-model [STEPS=n] [SEED=n]   random operations on vm/ and on a model; a failure is shrunk
+## make fuzz [SECONDS=n] [KEEP=1]  likewise by libFuzzer (clang); KEEP: its finds join the corpus
 ## make test-plants [P=text]      do host tests notice planted faults?
 ## make test-qemu [T=pattern] [SMP=n]             boots and user programs
 ## make coverage                  what of vm/ the tests of host and machine execute
