@@ -24,7 +24,7 @@ static bool
 submap_fits(const struct vm_map *map, const struct vm_map *submap, vm_offset_t start,
 	    vm_offset_t end)
 {
-	if (submap == NULL || submap == map || submap->pmap != map->pmap)
+	if (submap == NULL || submap->pmap != map->pmap)
 		return false;
 	return vm_map_min(submap) <= start && vm_map_max(submap) >= end &&
 	       vm_map_min(submap) >= vm_map_min(map) && vm_map_max(submap) <= vm_map_max(map) &&
@@ -35,9 +35,8 @@ submap_fits(const struct vm_map *map, const struct vm_map *submap, vm_offset_t s
 static bool
 pristine(const struct vm_map_entry *e)
 {
-	return !(e->eflags & (VM_ENTRY_IS_SUB_MAP | VM_ENTRY_GUARD)) &&
-	       e->object == vm_submap_object && (e->eflags & ~VM_ENTRY_CHARGED) == 0 &&
-	       e->wired_count == 0;
+	/* Whatever is done sets a flag; to wire it, and all that touches it, VM_ENTRY_TOUCHED. */
+	return e->object == vm_submap_object && e->eflags == 0;
 }
 
 /* become_submap: the clipped entry shows the submap from now on. */
@@ -48,7 +47,6 @@ become_submap(vm_map_entry_t e, vm_map_t submap)
 
 	vm_map_reference(submap);
 	e->sub_map = submap;
-	e->offset = 0;
 	e->eflags |= VM_ENTRY_IS_SUB_MAP;
 	/* The placeholder is static: this is never its last reference. */
 	vm_object_deallocate(placeholder);
@@ -74,7 +72,7 @@ vm_map_submap(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_map_t submap)
 	vm_map_entry_t e;
 
 	if (start >= end || !page_aligned(start | end) || !map->system ||
-	    !vm_map_range_valid(map, start, end) || !submap_fits(map, submap, start, end))
+	    !submap_fits(map, submap, start, end))
 		return KERN_INVALID_ARGUMENT;
 	vm_map_lock(map);
 	if (vm_map_lookup_entry(map, start, &e) && end <= e->end && pristine(e))

@@ -581,6 +581,90 @@ debugger_shared(void **state)
 	vm_object_deallocate(object);
 }
 
+/* ---- extending an object ---- */
+
+/* |    |    |    |page|busy|    |    |    | */
+static void
+extended_beside_busy(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = vm_object_allocate_anon(8);
+
+	space_map_object(f->map, object, A, RW, ALL, 0);
+	model_user_store(f->proc, A + 3 * P, 1);
+	space_object_stall(object, 4);
+	check_kr(KERN_SUCCESS, vm_map_remove(f->map, A, A + 8 * P));
+	assert_true(space_object_resident(object, 3));
+	assert_false(vm_object_coalesce(object, 0, 3 * P, 2 * P));
+	assert_false(vm_object_coalesce(object, 0, 4 * P, P));
+	assert_true(vm_object_coalesce(object, 0, 2 * P, 2 * P));
+	assert_false(space_object_resident(object, 3));
+	space_object_go_on(object, 4);
+	vm_object_deallocate(object);
+}
+
+/* What others see of an object, or what is charged to it, is no place for something new. */
+static void
+not_extended(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = space_object(4, 1);
+	struct proc *child;
+
+	for (size_t i = 0; i < 2; i++) {
+		vm_object_reference(object);
+		check_kr(KERN_SUCCESS,
+			 space_insert(f->map, object, i * 2 * P, A + i * 8 * P, A + (i * 8 + 2) * P,
+				      RW, ALL, MAP_ACC_NO_CHARGE));
+	}
+	check_kr(KERN_SUCCESS,
+		 space_insert(f->map, NULL, 0, A + 2 * P, A + 3 * P, RW, ALL, MAP_ACC_NO_CHARGE));
+	check_fill(f->proc, A, 2, 1);
+	check_u64(0, model_user_load(f->proc, A + 2 * P));
+	check_fill(f->proc, A + 8 * P, 2, 3);
+	vm_object_deallocate(object);
+
+	space_map(f->map, A + 32 * P, P, RW, ALL, MAP_INHERIT_SHARE);
+	child = model_proc_fork(f->proc);
+	model_proc_destroy(child);
+	assert_int_not_equal(0, space_entry(f->map, A + 32 * P)->object->charge);
+	space_map(f->map, A + 33 * P, P, RW, ALL, MAP_INHERIT_SHARE);
+	assert_null(space_entry(f->map, A + 33 * P)->object);
+}
+
+/* ---- submaps ---- */
+
+/* refuse_submap: over [start, end) of map, with these bounds. */
+static void
+refuse_submap(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_offset_t min, vm_offset_t max)
+{
+	vm_map_t submap = vm_map_create(kernel_pmap, min, max);
+
+	check_kr(KERN_INVALID_ARGUMENT, vm_map_submap(map, start, end, submap));
+	vm_map_deallocate(submap);
+}
+
+/* A submap may end where its parent does, but not reach beyond it at either end. */
+static void
+submap_bounds(void **state)
+{
+	vm_map_t map = space_system_map(16), submap;
+	vm_offset_t min = vm_map_min(map), max = vm_map_max(map);
+
+	(void)state;
+	vm_object_reference(vm_submap_object);
+	check_kr(KERN_SUCCESS, space_insert(map, vm_submap_object, 0, min, max, ALL, ALL, 0));
+	refuse_submap(map, min, max - P, min - P, max - P);
+	refuse_submap(map, min + P, max, min + P, max + P);
+	refuse_submap(map, min, max, min, max);
+	check_kr(KERN_INVALID_ARGUMENT, vm_map_submap(map, min, max, map));
+	submap = vm_map_create(kernel_pmap, min + P, max);
+	check_kr(KERN_SUCCESS, vm_map_submap(map, min + P, max, submap));
+	check_kr(KERN_SUCCESS, vm_map_remove(map, min, max));
+	vm_map_deallocate(submap);
+	space_system_map_free(map);
+}
+
 /* ---- maps themselves ---- */
 
 #define MAPS 500
@@ -636,6 +720,11 @@ main(void)
 	    {"WIR: who waits for a wiring and is killed has changed nothing", killed},
 	    {"INS-10: prefaulting maps what is resident, valid and in the range", prefault},
 	    {"FLT: a debugger writes through a shared mapping", debugger_shared},
+	    {"INS-05: an object is not extended over a page that is being filled",
+	     extended_beside_busy},
+	    {"INS-05: nor over what others see, nor one that has a charge of its own",
+	     not_extended},
+	    {"SUB: a submap may end with its parent, not beyond", submap_bounds},
 	    {"map: five hundred created and destroyed leave no memory behind", maps_go},
 	};
 
