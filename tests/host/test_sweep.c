@@ -566,6 +566,32 @@ op_residency(void)
 	return vm_map_residency(f->map, FROM, TO, pages);
 }
 
+static kern_return_t
+move(vm_size_t new_length, int flags)
+{
+	vm_offset_t at = END + 16 * P;
+
+	return vm_map_move(f->map, A, END - A, new_length, &at, flags);
+}
+
+static kern_return_t
+op_extend(void)
+{
+	return move(END - A + 2 * P, 0);
+}
+
+static kern_return_t
+op_shrink(void)
+{
+	return move(2 * P, 0);
+}
+
+static kern_return_t
+op_move(void)
+{
+	return move(END - A + 2 * P, VM_MAP_MOVE_FIXED);
+}
+
 /* Each is a test. */
 #define OPERATIONS(X)                                                              \
 	X(op_insert, "vm_map_insert", UNCHANGED, ALL)                              \
@@ -606,6 +632,9 @@ op_residency(void)
 	X(op_discard, "vm_map_discard", UNCHANGED, ALL)                            \
 	X(op_sync, "vm_map_sync", UNCHANGED, ALL)                                  \
 	X(op_residency, "vm_map_residency", UNCHANGED, ALL)                        \
+	X(op_extend, "vm_map_move that extends", UNCHANGED, ALL)                   \
+	X(op_shrink, "vm_map_move that shrinks", UNCHANGED, ALL)                   \
+	X(op_move, "vm_map_move to another place", UNCHANGED, ALL)                 \
 	X(op_alloc_space, "vmspace_alloc", UNCHANGED, ALL)
 
 struct operation {
@@ -799,13 +828,20 @@ attempt(const struct reference *r)
 	return failed;
 }
 
+/* waits_for_system: what takes memory away waits until the system has unwired it. */
+static bool
+waits_for_system(const struct operation *op)
+{
+	return op->run == op_remove || op->run == op_remove_all || op->run == op_extend ||
+	       op->run == op_shrink || op->run == op_move;
+}
+
 static void
 sweep(const struct state *state, const struct operation *op)
 {
 	struct reference r;
 
-	/* It would wait for the end of the system's wiring. */
-	if (state->prepare == wired_by_system && (op->run == op_remove || op->run == op_remove_all))
+	if (state->prepare == wired_by_system && waits_for_system(op))
 		return;
 	now.state = state;
 	now.op = op;

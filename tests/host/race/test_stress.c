@@ -43,6 +43,8 @@
 #define SHARED_SIZE 32
 #define STACK	    0x3000000ul
 #define STACK_PAGES 512
+#define MOVES	    0x6000000ul /* where ranges move about: so much for each thread */
+#define MOVES_APART 0x100000ul
 #define WATCH	    20 /* seconds */
 
 /* What a page of a strip must be. */
@@ -464,6 +466,39 @@ op_residency(struct racer *r)
 			FAIL(r, "page %u is wired, residency says %#x", i, pages[i - p.first]);
 }
 
+/* op_move: a range of its own, elsewhere, gets longer and another place, and keeps its contents. */
+static void
+op_move(struct racer *r)
+{
+	vm_offset_t from = MOVES + r->id * MOVES_APART, to = from;
+	unsigned pages = 1 + (unsigned)random_below(r, 8), more = (unsigned)random_below(r, 4);
+	uint64_t value = (uint64_t)r->id << 56 | ++r->counter, got = 0;
+	vm_offset_t last = ptoa(pages - 1);
+
+	if (!must(r, "map to move", KERN_SUCCESS,
+		  vm_map_fixed(map_of(r), NULL, 0, from, ptoa(pages), VM_PROT_RW, VM_PROT_ALL, 0)))
+		return;
+	check_signal(r, "store to move", from + last, MODEL_OK,
+		     access(r, r->proc, from + last, VM_PROT_WRITE, &value, sizeof(value)));
+	if (one_in(r, 2))
+		to = from + MOVES_APART / 2;
+	disturb(r);
+	if (!must(r, "move", KERN_SUCCESS,
+		  vm_map_move(map_of(r), from, ptoa(pages), ptoa(pages + more), &to,
+			      to == from ? 0 : VM_MAP_MOVE_FIXED)))
+		to = from;
+	check_signal(r, "load of what moved", to + last, MODEL_OK,
+		     access(r, r->proc, to + last, VM_PROT_READ, &got, sizeof(got)));
+	if (got != value)
+		FAIL(r, "moved to %#lx: expected %#lx, got %#lx", to, value, got);
+	if (to != from)
+		check_signal(r, "load of the old place", from + last, SEGV_MAPERR,
+			     access(r, r->proc, from + last, VM_PROT_READ, &got, sizeof(got)));
+	while (!must(r, "remove what moved", KERN_SUCCESS,
+		     vm_map_remove(map_of(r), from, from + MOVES_APART)))
+		continue;
+}
+
 /* ---- the whole space ---- */
 
 static void
@@ -678,6 +713,7 @@ static const struct operation {
     {"discard", op_discard, 2},
     {"sync", op_sync, 1},
     {"residency", op_residency, 2},
+    {"move", op_move, 3},
 
     {"kill", op_kill, 1},
 };
