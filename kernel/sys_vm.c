@@ -103,6 +103,57 @@ sys_vm_unwire(const struct trapframe *tf)
 	return on_range(tf, unwire, 0);
 }
 
+_Static_assert(VM_ADVICE_NORMAL == ADVICE_NORMAL && VM_ADVICE_RANDOM == ADVICE_RANDOM &&
+		   VM_ADVICE_SEQUENTIAL == ADVICE_SEQUENTIAL &&
+		   VM_ADVICE_WILLNEED == ADVICE_WILLNEED && VM_ADVICE_DONTNEED == ADVICE_DONTNEED &&
+		   VM_ADVICE_FREE == ADVICE_FREE && VM_ADVICE_NOSYNC == ADVICE_NOSYNC &&
+		   VM_ADVICE_AUTOSYNC == ADVICE_AUTOSYNC && VM_ADVICE_NOCORE == ADVICE_NOCORE &&
+		   VM_ADVICE_CORE == ADVICE_CORE,
+	       "vm/ has the numbers of the ABI");
+
+static kern_return_t
+advise(vm_map_t map, vm_offset_t start, vm_offset_t end, uint64_t arg)
+{
+	return vm_map_madvise(map, start, end, (int)arg);
+}
+
+int64_t
+sys_vm_advise(const struct trapframe *tf)
+{
+	return ARG3(tf) > ADVICE_CORE ? -EINVAL : on_range(tf, advise, ARG3(tf));
+}
+
+static kern_return_t
+sync(vm_map_t map, vm_offset_t start, vm_offset_t end, uint64_t arg)
+{
+	return vm_map_sync(map, start, end, TRUE, (arg & VM_SYNC_INVALIDATE) != 0);
+}
+
+int64_t
+sys_vm_sync(const struct trapframe *tf)
+{
+	int64_t result;
+
+	if ((ARG3(tf) & ~(uint64_t)VM_SYNC_INVALIDATE) != 0)
+		return -EINVAL;
+	result = on_range(tf, sync, ARG3(tf));
+	/* The only failure that has no better name is the pager's. */
+	return result == -errno_of(KERN_FAILURE) ? -EIO : result;
+}
+
+static kern_return_t
+discard(vm_map_t map, vm_offset_t start, vm_offset_t end, uint64_t arg)
+{
+	(void)arg;
+	return vm_map_discard(map, start, end);
+}
+
+int64_t
+sys_vm_discard(const struct trapframe *tf)
+{
+	return on_range(tf, discard, 0);
+}
+
 int64_t
 sys_vm_wire_future(const struct trapframe *tf)
 {

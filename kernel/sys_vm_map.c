@@ -21,9 +21,6 @@
 #include "vm/vm_object.h"
 #include "vm/vmspace.h"
 
-/* Where anonymous and object mappings go that nobody gave a place: above images, below stacks. */
-#define MAP_BASE 0x0000001000000000ul
-
 #define FLAGS_PLACE \
 	(VM_MAP_FLAG_FIXED | VM_MAP_FLAG_EXCL | VM_MAP_FLAG_ALIGN2M | VM_MAP_FLAG_NOCORE)
 #define FLAGS_GUARD (FLAGS_PLACE | VM_MAP_FLAG_GUARD)
@@ -164,7 +161,7 @@ place(vm_map_t map, struct request *r)
 	if (r->addr != 0)
 		return vm_map_find(map, r->object, r->offset, &r->addr, r->length, 0, space,
 				   r->prot, r->max, cow);
-	r->addr = MAP_BASE;
+	r->addr = TARGET_MAP_BASE;
 	return vm_map_find_min(map, r->object, r->offset, &r->addr, r->length, vm_map_min(map), 0,
 			       space, r->prot, r->max, cow);
 }

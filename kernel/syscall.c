@@ -69,6 +69,12 @@ syscall_fn *const syscall_table[] = {
     CALL(futex_wake),
     CALL(debug),
     CALL(object_device),
+    UNKNOWN(SYS_object_device, SYS_vm_advise),
+    CALL(vm_advise),
+    CALL(vm_sync),
+    CALL(vm_move),
+    CALL(vm_discard),
+    CALL(vm_residency),
 };
 
 _Static_assert(SYSCALL_FIRST == SYS_BASE, "entry.S subtracts another base");

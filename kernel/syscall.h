@@ -23,9 +23,9 @@
 
 /* sys_vm.c */
 syscall_fn sys_vm_unmap, sys_vm_protect, sys_vm_inherit, sys_vm_wire, sys_vm_unwire,
-    sys_vm_wire_future, sys_vm_read, sys_vm_write;
-/* sys_vm_map.c, sys_vm_query.c */
-syscall_fn sys_vm_map, sys_vm_query;
+    sys_vm_wire_future, sys_vm_read, sys_vm_write, sys_vm_advise, sys_vm_sync, sys_vm_discard;
+/* sys_vm_map.c, sys_vm_move.c, sys_vm_query.c */
+syscall_fn sys_vm_map, sys_vm_move, sys_vm_query, sys_vm_residency;
 /* sys_object.c */
 syscall_fn sys_object_create, sys_object_size, sys_object_device;
 /* sys_proc.c */

@@ -41,6 +41,9 @@ struct target {
 int target_get(uint64_t handle, uint32_t needed, struct target *t);
 void target_put(struct target *t);
 
+/* Where mappings go that nobody gave a place: above images, below stacks. */
+#define TARGET_MAP_BASE 0x0000001000000000ul
+
 /* target_range_ok: is [addr, addr + length) a range of pages in user space?  It may be empty. */
 bool target_range_ok(uint64_t addr, uint64_t length);
 

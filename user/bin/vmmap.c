@@ -6,7 +6,8 @@
  *	RES	pages mapped now; ORES: pages in the object
  *	REF CH	references to the object; how many objects deep the shadow chain is
  *	FLAG	C copy-on-write, N the copy is yet to be made, W wired, K not in core dumps,
- *		G guard, R reserved for a stack to grow into, D grows down: a stack
+ *		G guard, R reserved for a stack to grow into, D grows down: a stack,
+ *		S accessed in sequence, A at random, Y written back only when asked (advice)
  *	INH	what a fork does: shr, cpy, non, zer
  *	OBJECT	its identity: equal, same object; "-": none yet
  *
@@ -27,7 +28,8 @@ static const struct {
 } flag_letters[] = {
     {VM_REGION_COW, 'C'},    {VM_REGION_NEEDS_COPY, 'N'}, {VM_REGION_WIRED, 'W'},
     {VM_REGION_NOCORE, 'K'}, {VM_REGION_GUARD, 'G'},	  {VM_REGION_STACK_GAP, 'R'},
-    {VM_REGION_STACK, 'D'},
+    {VM_REGION_STACK, 'D'},  {VM_REGION_SEQUENTIAL, 'S'}, {VM_REGION_RANDOM, 'A'},
+    {VM_REGION_NOSYNC, 'Y'},
 };
 
 #define FLAGS (sizeof flag_letters / sizeof flag_letters[0])

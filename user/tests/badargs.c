@@ -30,6 +30,7 @@
 /* Flags of a row. */
 #define NO_RIGHT_NEEDED 0x1 /* any handle will do */
 #define ONLY_BAD	0x2 /* would do harm with a good handle: numbers are not varied */
+#define ONE_BYTE	0x4 /* reads or writes just one at its pointer */
 
 static const struct call {
 	uint32_t number;
@@ -48,6 +49,11 @@ static const struct call {
     {SYS_vm_read, "vm_read", "pawl", 0, 64, 0},
     {SYS_vm_write, "vm_write", "parl", 0, 64, 0},
     {SYS_vm_wire_future, "vm_wire_future", "pn", 0, 0, 0},
+    {SYS_vm_advise, "vm_advise", "paln", 0, PAGE_SIZE, ADVICE_NOCORE},
+    {SYS_vm_sync, "vm_sync", "paln", 0, PAGE_SIZE, 0},
+    {SYS_vm_move, "vm_move", "palln0", 0, PAGE_SIZE, 0},
+    {SYS_vm_discard, "vm_discard", "pal", 0, PAGE_SIZE, 0},
+    {SYS_vm_residency, "vm_residency", "palw", ONE_BYTE, PAGE_SIZE, 0},
     {SYS_object_create, "object_create", "n", 0, 0, PAGE_SIZE},
     {SYS_object_size, "object_size", "o", 0, 0, 0},
     {SYS_proc_create, "proc_create", "sn", 0, 0, 0},
@@ -308,7 +314,7 @@ object_rights(void)
 static bool
 straddles(const struct call *call)
 {
-	return call->length != 1;
+	return call->length != 1 && !(call->flags & ONE_BYTE);
 }
 
 static void
@@ -422,8 +428,23 @@ static void
 unknown_numbers(void)
 {
 	static const uint64_t numbers[] = {
-	    0,	    1,	    60,		SYS_BASE - 1, 0x100c,	 0x100f, 0x101f,	NO_CALL,
-	    0x10ff, 0x2000, 0xffffffff, 1ul << 32,    1ul << 63, -1ul,	 0x100001000ul,
+	    0,
+	    1,
+	    60,
+	    SYS_BASE - 1,
+	    0x100c,
+	    0x100f,
+	    0x101f,
+	    NO_CALL,
+	    0x103f,
+	    SYS_vm_residency + 1,
+	    0x10ff,
+	    0x2000,
+	    0xffffffff,
+	    1ul << 32,
+	    1ul << 63,
+	    -1ul,
+	    0x100001000ul,
 	};
 
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {

@@ -352,6 +352,63 @@ act_unwire(void)
 	return vm_unwire(HANDLE_SELF, place + PAGE_SIZE, 3 * PAGE_SIZE);
 }
 
+static int64_t
+act_advise(void)
+{
+	return vm_advise(HANDLE_SELF, area + 2 * PAGE_SIZE, 2 * PAGE_SIZE, ADVICE_NOCORE);
+}
+
+/* Of copies still due, so objects are replaced. */
+static int64_t
+act_discard(void)
+{
+	return vm_discard(HANDLE_SELF, area + 2 * PAGE_SIZE, 2 * PAGE_SIZE);
+}
+
+static void
+check_discarded(void)
+{
+	for (uint64_t i = 0; i < PAGES; i++) {
+		uint64_t page = area + i * PAGE_SIZE;
+
+		EXPECT(i == 2 || i == 3 ? page_is_zero(page) : page_holds(page, i));
+	}
+}
+
+#define FAR 0x500000000000ul
+
+static int64_t
+act_move(void)
+{
+	return vm_move(HANDLE_SELF, area + 2 * PAGE_SIZE, 2 * PAGE_SIZE, 3 * PAGE_SIZE,
+		       VM_MOVE_FIXED, FAR);
+}
+
+static void
+check_moved(void)
+{
+	EXPECT(page_holds(area + PAGE_SIZE, 1));
+	EXPECT(page_holds(FAR, 2));
+	EXPECT(page_holds(FAR + PAGE_SIZE, 3));
+	EXPECT(page_is_zero(FAR + 2 * PAGE_SIZE));
+	EXPECT(page_holds(area + 4 * PAGE_SIZE, 4));
+}
+
+static int64_t
+act_move_wired(void)
+{
+	return vm_move(HANDLE_SELF, place, PAGES * PAGE_SIZE, (PAGES + 2) * PAGE_SIZE,
+		       VM_MOVE_FIXED, FAR);
+}
+
+static int64_t
+act_residency(void)
+{
+	uint8_t says[PAGES];
+
+	return vm_residency(HANDLE_SELF, area, PAGES * PAGE_SIZE, says);
+}
+
 static void
 set_up_wire_future(void)
 {
@@ -661,6 +718,11 @@ TEST(protect, NULL, act_protect, area_is_intact)
 TEST(inherit, NULL, act_inherit, area_is_intact)
 TEST(wire, set_up_map, act_wire, NULL)
 TEST(unwire, set_up_wired, act_unwire, NULL)
+TEST(advise, NULL, act_advise, area_is_intact)
+TEST(discard, NULL, act_discard, check_discarded)
+TEST(move, NULL, act_move, check_moved)
+TEST(move_wired, set_up_wired, act_move_wired, NULL)
+TEST(residency, NULL, act_residency, area_is_intact)
 TEST(map_wired, set_up_wire_future, act_map, NULL)
 TEST(make_stack, NULL, act_make_stack, NULL)
 TEST(grow, set_up_stack, act_grow, NULL)
@@ -689,6 +751,11 @@ static const struct tap_test tests[] = {
     {"every allocation of an inherit with clips fails", test_inherit},
     {"every allocation of a wiring fails", test_wire},
     {"every allocation of an unwiring fails", test_unwire},
+    {"every allocation of advice with clips fails", test_advise},
+    {"every allocation of a discard of copies fails", test_discard},
+    {"every allocation of a move that grows fails", test_move},
+    {"every allocation of a move of wired memory that grows fails", test_move_wired},
+    {"every allocation of a question about residency fails", test_residency},
     {"every allocation of a map that is wired at once fails", test_map_wired},
     {"every allocation of a new stack fails", test_make_stack},
     {"every allocation of a stack's growth fails", test_grow},

@@ -89,6 +89,13 @@
 /* (physmem, physical address, length, DEVICE_*) -> handle of an object that shows a device */
 #define SYS_object_device 0x103e
 
+/* ---- More on the memory of the process `proc` ---- */
+#define SYS_vm_advise	 0x1040 /* (proc, addr, length, ADVICE_*) */
+#define SYS_vm_sync	 0x1041 /* (proc, addr, length, VM_SYNC_*): length 0: the whole region */
+#define SYS_vm_move	 0x1042 /* (proc, addr, length, new_length, VM_MOVE_*, to) -> address */
+#define SYS_vm_discard	 0x1043 /* (proc, addr, length): the contents go */
+#define SYS_vm_residency 0x1044 /* (proc, addr, length, uint8_t *): PAGE_* of each page */
+
 typedef int32_t handle_t;
 
 /* ---- Memory ---- */
@@ -121,6 +128,30 @@ typedef int32_t handle_t;
 #define INHERIT_NONE  2
 #define INHERIT_ZERO  3
 
+/* Advice. */
+#define ADVICE_NORMAL	  0 /* how the range will be accessed: stays with it */
+#define ADVICE_RANDOM	  1
+#define ADVICE_SEQUENTIAL 2
+#define ADVICE_WILLNEED	  3 /* soon: what is in memory is mapped now */
+#define ADVICE_DONTNEED	  4 /* not soon: it is unmapped, the contents stay */
+#define ADVICE_FREE	  5 /* the contents are of no use: they may be zero from now on */
+#define ADVICE_NOSYNC	  6 /* write changes back at SYS_vm_sync only: stays with the range */
+#define ADVICE_AUTOSYNC	  7
+#define ADVICE_NOCORE	  8 /* leave it out of core dumps: likewise */
+#define ADVICE_CORE	  9
+
+#define VM_SYNC_INVALIDATE 0x1 /* forget what was written: ask the pager again */
+
+#define VM_MOVE_MAY   0x1 /* another place is fine if there is no room to grow: from `to` on, first */
+#define VM_MOVE_FIXED 0x2 /* to `to`, which must be free */
+
+/* What SYS_vm_residency says of a page; 0: it is not in memory. */
+#define PAGE_RESIDENT 0x01
+#define PAGE_MAPPED   0x02 /* in the page tables of the process */
+#define PAGE_MODIFIED 0x04 /* changed since it was written back, or made */
+#define PAGE_BEHIND   0x08 /* in an object that the region's own shadows: a copy is due */
+#define PAGE_WIRED    0x10
+
 struct vm_region {
 	uint64_t start, end;
 	uint64_t offset;	  /* in the object */
@@ -141,6 +172,9 @@ struct vm_region {
 #define VM_REGION_STACK	     0x10
 #define VM_REGION_WIRED	     0x20 /* by the user */
 #define VM_REGION_NOCORE     0x40
+#define VM_REGION_SEQUENTIAL 0x80 /* advice */
+#define VM_REGION_RANDOM     0x100
+#define VM_REGION_NOSYNC     0x200
 
 /* ---- Limits ---- */
 #define LIMIT_STACK    0

@@ -105,6 +105,42 @@ vm_wire_future(handle_t proc, uint32_t on)
 	return syscall6(SYS_vm_wire_future, proc, on, 0, 0, 0, 0);
 }
 
+/* vm_advise: ADVICE_*. */
+static inline int64_t
+vm_advise(handle_t proc, uint64_t addr, uint64_t length, uint32_t advice)
+{
+	return syscall6(SYS_vm_advise, proc, addr, length, advice, 0, 0);
+}
+
+/* vm_sync: changes go back to where the memory came from; length 0: of the whole region. */
+static inline int64_t
+vm_sync(handle_t proc, uint64_t addr, uint64_t length, uint32_t flags)
+{
+	return syscall6(SYS_vm_sync, proc, addr, length, flags, 0, 0);
+}
+
+/* vm_move: move, extend or shrink; where the range is then. */
+static inline int64_t
+vm_move(handle_t proc, uint64_t addr, uint64_t length, uint64_t new_length, uint32_t flags,
+	uint64_t to)
+{
+	return syscall6(SYS_vm_move, proc, addr, length, new_length, flags, to);
+}
+
+/* vm_discard: private memory is zero afterwards, shared memory what its object has. */
+static inline int64_t
+vm_discard(handle_t proc, uint64_t addr, uint64_t length)
+{
+	return syscall6(SYS_vm_discard, proc, addr, length, 0, 0, 0);
+}
+
+/* vm_residency: a byte a page. */
+static inline int64_t
+vm_residency(handle_t proc, uint64_t addr, uint64_t length, uint8_t *pages)
+{
+	return syscall6(SYS_vm_residency, proc, addr, length, ADDR(pages), 0, 0);
+}
+
 static inline int64_t
 object_create(uint64_t bytes)
 {

@@ -103,7 +103,7 @@
 #define VECTOR_DEBUG	  1
 #define VECTOR_SYSCALL	  0x100
 #define SYSCALL_FIRST	  0x1000 /* number of the first entry of syscall_table */
-#define SYSCALL_COUNT	  63
+#define SYSCALL_COUNT	  69
 #define USER_ADDRESS_BITS 47
 #define BOOT_STACK_BYTES  0x5000 /* with its guard */
 
