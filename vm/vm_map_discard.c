@@ -23,6 +23,7 @@
  * objects are let go of when the lock is: each hangs on an entry made for that, the carrier, of which
  * there must be enough before anything is changed.
  */
+#include "kernel/base/panic.h"
 #include "vm/pmap.h"
 #include "vm/vm_charge.h"
 #include "vm/vm_map.h"
@@ -164,6 +165,8 @@ replace(struct discard *d, vm_map_entry_t e)
 {
 	vm_map_entry_t carrier = d->carriers;
 
+	ASSERT(carrier != NULL, "none of %u carriers is left for %#lx-%#lx", d->replaced, e->start,
+	       e->end);
 	vm_map_entry_release_pages(e);
 	d->carriers = carrier->next;
 	carrier->object = e->object;
