@@ -8,7 +8,8 @@
  *
  * The identity of a word is that of the memory: (object, offset) where a mapping is shared, so that
  * processes with different addresses for it meet; else (space, address), which stays the same when a
- * copy-on-write changes the page underneath.
+ * copy-on-write changes the page underneath.  Objects are named by their identity, which a split at a
+ * fork leaves alone.
  */
 #include <machine/copy.h>
 #include <pagoda/errno.h>
@@ -20,6 +21,7 @@
 #include "kernel/futex.h"
 #include "kernel/proc.h"
 #include "kernel/target.h"
+#include "vm/vm_object.h"
 #include "vm/vmspace.h"
 
 #define BUCKETS	    64
@@ -29,8 +31,8 @@
 _Static_assert(BUCKETS == 1 << (64 - HASH_SHIFT), "the hash is an index");
 
 struct futex_key {
-	const void *what; /* vm_object or vmspace; never dereferenced */
-	uint64_t where;	  /* offset or address */
+	uint64_t what;	/* identity of the object, or the vmspace's address, which is larger */
+	uint64_t where; /* offset or address */
 };
 
 struct futex_waiter {
@@ -56,7 +58,7 @@ futex_init(void)
 static struct futex_bucket *
 bucket_of(const struct futex_key *key)
 {
-	uint64_t h = ((uintptr_t)key->what ^ key->where) * HASH_FACTOR;
+	uint64_t h = (key->what ^ key->where) * HASH_FACTOR;
 
 	return &buckets[(h >> HASH_SHIFT) % debug_limit(BUCKETS, 2)];
 }
@@ -71,8 +73,8 @@ key_equal(const struct futex_key *a, const struct futex_key *b)
 static bool
 is_shared(const struct vm_map_entry *e)
 {
-	return e->inheritance == VM_INHERIT_SHARE && (e->eflags & VM_ENTRY_COW) == 0 &&
-	       (e->eflags & VM_ENTRY_GUARD) == 0 && e->object != NULL;
+	return e->inheritance == VM_INHERIT_SHARE &&
+	       (e->eflags & (VM_ENTRY_NEEDS_COPY | VM_ENTRY_GUARD)) == 0 && e->object != NULL;
 }
 
 /* find_key: the identity of the word at uaddr, and its value.  0 or EFAULT.  The read comes first: it
@@ -87,10 +89,10 @@ find_key(const uint32_t *uaddr, struct futex_key *key)
 
 	if (!user_fetch32(uaddr, &value))
 		return EFAULT;
-	*key = (struct futex_key){vm, addr};
+	*key = (struct futex_key){(uintptr_t)vm, addr};
 	vm_map_lock_read(&vm->vm_map);
 	if (vm_map_lookup_entry(&vm->vm_map, addr, &e) && is_shared(e))
-		*key = (struct futex_key){e->object, e->offset + (addr - e->start)};
+		*key = (struct futex_key){e->object->identity, e->offset + (addr - e->start)};
 	vm_map_unlock_read(&vm->vm_map);
 	return 0;
 }

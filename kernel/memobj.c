@@ -101,7 +101,7 @@ memobj_create(uint64_t bytes, struct memobj **out)
 		vm_uncharge(charge);
 		return ENOMEM;
 	}
-	(*out)->vm_object->charge = charge;
+	vm_object_set_charge((*out)->vm_object, charge);
 	return 0;
 }
 

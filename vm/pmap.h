@@ -87,9 +87,10 @@ bool pmap_extract(struct pmap *pmap, vm_offset_t va, vm_paddr_t *pa);
 /* pmap_next: the lowest mapped page address in [start, end); false if none.  Skips empty tables. */
 bool pmap_next(struct pmap *pmap, vm_offset_t start, vm_offset_t end, vm_offset_t *va);
 
-/* By page; m's object is locked.  remove_all: from every pmap.  remove_write: write-protect every
- * mapping. */
+/* By page; m's object is locked.  remove_all: from every pmap.  remove_unwired: where it is not wired.
+ * remove_write: write-protect every mapping. */
 void pmap_remove_all(struct vm_page *m);
+void pmap_remove_unwired(struct vm_page *m);
 void pmap_remove_write(struct vm_page *m);
 bool pmap_page_is_mapped(struct vm_page *m);
 /* pmap_is_modified, pmap_clear_modify: dirty in any mapping or in the page.  pmap_ts_referenced:

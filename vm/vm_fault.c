@@ -122,9 +122,10 @@ fault_copy_up(struct fault *f, struct vm_page *m)
 		return KERN_RESOURCE_SHORTAGE;
 	pmap_copy_page(m, copy);
 	copy->flags |= VM_PAGE_VALID;
-	/* Others that share the top object may have the old page mapped: it is shadowed now. */
+	/* Others that share the top object may have the old page mapped: it is shadowed now.  Who has
+	 * it wired has it in his own top object, which is another: his mapping stays. */
 	if (f->l.object->ref_count > 1)
-		pmap_remove_all(m);
+		pmap_remove_unwired(m);
 	return fault_enter(f, copy, f->l.prot);
 }
 

@@ -18,6 +18,7 @@
 #include "kernel/base/sleepq.h"
 #include "kernel/base/string.h"
 #include "vm/pmap.h"
+#include "vm/vm_census.h"
 #include "vm/vm_map.h"
 #include "vm/vm_map_impl.h"
 #include "vm/vm_object.h"
@@ -54,6 +55,7 @@ map_init(vm_map_t map, pmap_t pmap, vm_offset_t min, vm_offset_t max, bool syste
 	map->serial = __atomic_add_fetch(&last_serial, 1, __ATOMIC_RELAXED);
 	rwlock_init(&map->lock, system ? "system map" : "user map",
 		    system ? LOCK_RANK_MAP_KERNEL : LOCK_RANK_MAP_USER);
+	vm_census_add_map(map);
 }
 
 void
@@ -79,6 +81,7 @@ vm_map_fini(vm_map_t map)
 	vm_map_unlock(map);
 	while (map->spare != NULL)
 		vm_map_entry_dispose(map, vm_map_entry_create(map));
+	vm_census_remove_map(map);
 }
 
 vm_map_t

@@ -25,6 +25,7 @@
 #ifndef VM_VM_MAP_H
 #define VM_VM_MAP_H
 
+#include "kernel/base/list.h"
 #include "kernel/base/rwlock.h"
 #include "vm/vm_types.h"
 
@@ -76,6 +77,7 @@ struct vm_map_entry {
 #define VM_ENTRY_BEHAV_RANDOM	  0x8000
 #define VM_ENTRY_BEHAV_MASK	  0xc000
 #define VM_ENTRY_TOUCHED	  0x10000 /* submap placeholder: something was done to the range */
+#define VM_ENTRY_NO_CHARGE	  0x20000 /* not charged, whatever becomes of it */
 
 struct vm_map {
 	struct rwlock lock;	    /* user maps: readers and writers; system maps: writers only */
@@ -101,6 +103,9 @@ struct vm_map {
 	struct proc *owner;	    /* (m) the process whose limits apply; NULL for kernel maps */
 	uint32_t ref_count;	    /* (a) */
 	uint32_t audits;	    /* (m) countdown of the debug audit */
+#ifdef CONFIG_DEBUG
+	struct list_link all; /* on the list of all maps (vm_census.c) */
+#endif
 }; /* (m) guarded by lock  (c) constant after creation  (a) atomic */
 
 #define VM_MAP_IS_SUB_MAP  0x2

@@ -25,7 +25,6 @@
  */
 #include "kernel/base/panic.h"
 #include "vm/pmap.h"
-#include "vm/vm_charge.h"
 #include "vm/vm_map.h"
 #include "vm/vm_map_impl.h"
 #include "vm/vm_object.h"
@@ -42,7 +41,6 @@ struct discard {
 	vm_map_t map;
 	vm_offset_t start, end;
 	unsigned replaced;	 /* entries to be replaced, at most */
-	vm_size_t charge;	 /* bytes to charge them with, at most */
 	vm_map_entry_t carriers; /* as many */
 };
 
@@ -53,9 +51,9 @@ vm_map_entry_shared(const struct vm_map_entry *e)
 
 	if (e->inheritance == VM_INHERIT_SHARE)
 		return true;
-	if (e->eflags & (VM_ENTRY_COW | VM_ENTRY_CHARGED))
+	if (e->eflags & VM_ENTRY_NEEDS_COPY)
 		return false;
-	return !(object->traits & VM_PAGER_ANONYMOUS) || object->charge != 0;
+	return !(object->traits & VM_PAGER_ANONYMOUS) || (object->flags & VM_OBJECT_SHARED);
 }
 
 /* shows_all: has e's object a place for each of its pages?  A private view of an object may reach beyond
@@ -85,15 +83,6 @@ discard_how(const struct vm_map_entry *e)
 	return how;
 }
 
-/* gains_charge: must e be charged for the zeroes that replace what it shows?  A copy that was never
- * made may not have been. */
-static bool
-gains_charge(const struct vm_map_entry *e)
-{
-	return !(e->eflags & VM_ENTRY_CHARGED) &&
-	       vm_map_chargeable(e->eflags & ~VM_ENTRY_COW, NULL, e->protection);
-}
-
 /* discard_check: may the whole range be discarded, and what will that take? */
 static kern_return_t
 discard_check(struct discard *d)
@@ -107,11 +96,8 @@ discard_check(struct discard *d)
 		if ((e->eflags & VM_ENTRY_IS_SUB_MAP) || e->wired_count != 0)
 			return KERN_INVALID_ARGUMENT;
 		next = e->end;
-		if (discard_how(e) != DISCARD_REPLACE)
-			continue;
-		d->replaced++;
-		if (gains_charge(e))
-			d->charge += vm_map_range_overlap(e, d->start, d->end);
+		if (discard_how(e) == DISCARD_REPLACE)
+			d->replaced++;
 	}
 	return next < d->end ? KERN_INVALID_ADDRESS : KERN_SUCCESS;
 }
@@ -142,7 +128,7 @@ discard_prepare(struct discard *d)
 	}
 	if (d->replaced != 0 && !vm_map_reserve_cuts(d->map, d->start, d->end))
 		return KERN_RESOURCE_SHORTAGE;
-	return d->charge == 0 || vm_charge(d->charge) ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+	return KERN_SUCCESS;
 }
 
 /* empty: free e's pages in the range. */
@@ -172,10 +158,6 @@ replace(struct discard *d, vm_map_entry_t e)
 	carrier->object = e->object;
 	carrier->next = d->map->dead;
 	d->map->dead = carrier;
-	if (gains_charge(e)) {
-		e->eflags |= VM_ENTRY_CHARGED;
-		d->charge -= e->end - e->start;
-	}
 	e->object = NULL;
 	if (!(e->eflags & VM_ENTRY_GROWS_DOWN))
 		e->offset = 0;
@@ -218,7 +200,6 @@ discard_locked(struct discard *d)
 	if (kr == KERN_SUCCESS) {
 		vm_map_for_range (e, d->map, d->start, d->end)
 			discard_entry(d, e);
-		vm_uncharge(d->charge);
 		vm_map_simplify_range(d->map, d->start, d->end);
 	}
 	drop_carriers(d);
@@ -233,7 +214,7 @@ discard_locked(struct discard *d)
  * Returns: KERN_SUCCESS
  *          KERN_INVALID_ARGUMENT   a bad range, a submap in it, or wired memory
  *          KERN_INVALID_ADDRESS    a part of it is not mapped; guards and gaps are not
- *          KERN_RESOURCE_SHORTAGE  no memory to cut or to replace, or the commit charge was refused
+ *          KERN_RESOURCE_SHORTAGE  no memory to cut or to replace
  *          KERN_ABORTED            killed while waiting for a wiring
  *          On failure nothing has changed.
  * Source:  contracts 1.15, DSC-01 and DSC-02

@@ -19,6 +19,7 @@
 #include "vm/vm_map.h"
 #include "vm/vm_map_impl.h"
 #include "vm/vm_object.h"
+#include "vm/vm_pager.h"
 #include "vm/vm_wire.h"
 #include "vm/vm_zone.h"
 
@@ -78,81 +79,11 @@ vm_map_entry_dispose(vm_map_t map, vm_map_entry_t e)
 	vm_zone_free(&entry_zone, e);
 }
 
-/* ---- objects of entries ---- */
-
-bool
-vm_map_chargeable(uint32_t eflags, const struct vm_object *object, vm_prot_t prot)
-{
-	if (!(prot & VM_PROT_WRITE) || (eflags & (VM_ENTRY_GUARD | VM_ENTRY_NOFAULT)))
-		return false;
-	return (eflags & VM_ENTRY_COW) || object == NULL ||
-	       ((object->traits & VM_PAGER_ANONYMOUS) != 0 && object->charge == 0);
-}
-
-bool
-vm_map_object_own(const struct vm_object *object)
-{
-	return (object->traits & VM_PAGER_ANONYMOUS) != 0 &&
-	       (object->ref_count == 1 || (object->flags & VM_OBJECT_ONEMAPPING));
-}
-
 bool
 vm_map_entry_is_device(const struct vm_map_entry *e)
 {
 	return !(e->eflags & (VM_ENTRY_GUARD | VM_ENTRY_IS_SUB_MAP)) && e->object != NULL &&
 	       (e->object->traits & VM_PAGER_FRAMES) != 0;
-}
-
-kern_return_t
-vm_map_entry_materialise(vm_map_entry_t e)
-{
-	struct vm_object *object;
-
-	ASSERT(e->object == NULL && !(e->eflags & VM_ENTRY_GUARD), "entry %p object %p", e,
-	       e->object);
-	/* A stack counts its offset from the bottom of the reservation, so that it can grow. */
-	if (!(e->eflags & VM_ENTRY_GROWS_DOWN))
-		e->offset = 0;
-	object = vm_object_allocate_anon(atop(e->offset + (e->end - e->start)));
-	if (object == NULL)
-		return KERN_RESOURCE_SHORTAGE;
-	e->object = object;
-	e->eflags &= ~VM_ENTRY_NEEDS_COPY;
-	return KERN_SUCCESS;
-}
-
-/* shadow_object: a shadow before e's object; or, if e's pages are wired, copies of them at once. */
-static kern_return_t
-shadow_object(vm_map_t map, vm_map_entry_t e)
-{
-	vm_size_t length = e->end - e->start;
-
-	if (e->wired_count != 0 && !(e->eflags & VM_ENTRY_IN_TRANSITION))
-		return vm_map_copy_wired_pages(map, e);
-	if (e->eflags & VM_ENTRY_GROWS_DOWN)
-		return vm_object_shadow_at(&e->object, e->offset + length);
-	return vm_object_shadow(&e->object, &e->offset, length);
-}
-
-kern_return_t
-vm_map_entry_shadow(vm_map_t map, vm_map_entry_t e)
-{
-	vm_size_t length = e->end - e->start;
-	bool charge = !(e->eflags & VM_ENTRY_CHARGED);
-	kern_return_t kr;
-
-	if (e->object == NULL)
-		return vm_map_entry_materialise(e);
-	if (charge && !vm_charge(length))
-		return KERN_RESOURCE_SHORTAGE;
-	kr = shadow_object(map, e);
-	if (kr != KERN_SUCCESS) {
-		if (charge)
-			vm_uncharge(length);
-		return kr;
-	}
-	e->eflags = (e->eflags & ~VM_ENTRY_NEEDS_COPY) | VM_ENTRY_CHARGED;
-	return KERN_SUCCESS;
 }
 
 /* ---- clip ---- */
@@ -167,8 +98,11 @@ clone_range(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end)
 	ASSERT(!(e->eflags & VM_ENTRY_IN_TRANSITION), "clip of an entry in transition %#lx-%#lx",
 	       e->start, e->end);
 	/* Both halves should share one object.  Without memory they stay zero-fill each. */
-	if (!(e->eflags & VM_ENTRY_GUARD) && e->object == NULL)
-		vm_map_entry_materialise(e);
+	if (!(e->eflags & (VM_ENTRY_GUARD | VM_ENTRY_IS_SUB_MAP))) {
+		if (e->object == NULL)
+			vm_map_entry_materialise(e);
+		vm_map_entry_own(e);
+	}
 	new = vm_map_entry_create(map);
 	VERIFY(new != NULL, "clip of map %p without a reserved entry", map);
 	*new = *e;
@@ -353,6 +287,22 @@ vm_map_wait_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
 
 /* ---- delete ---- */
 
+/* bury: e, unlinked, waits for the unlock. */
+static inline void
+bury(vm_map_t map, vm_map_entry_t e)
+{
+	if (e->eflags & VM_ENTRY_CHARGED)
+		vm_uncharge(e->end - e->start);
+	e->next = map->dead;
+	map->dead = e;
+}
+
+void
+vm_map_entry_abandon(vm_map_t map, vm_map_entry_t e)
+{
+	bury(map, e);
+}
+
 void
 vm_map_entry_delete(vm_map_t map, vm_map_entry_t e)
 {
@@ -361,10 +311,7 @@ vm_map_entry_delete(vm_map_t map, vm_map_entry_t e)
 	vm_map_tree_unlink(map, e);
 	if (!(e->eflags & VM_ENTRY_GUARD))
 		map->size -= length;
-	if (e->eflags & VM_ENTRY_CHARGED)
-		vm_uncharge(length);
-	e->next = map->dead;
-	map->dead = e;
+	bury(map, e);
 }
 
 void
@@ -386,12 +333,20 @@ void
 vm_map_entry_release_pages(vm_map_entry_t e)
 {
 	struct vm_object *object = e->object;
+	vm_pindex_t first, end;
 
 	rwlock_write(&object->lock);
-	if ((object->traits & VM_PAGER_ANONYMOUS) != 0 && (object->flags & VM_OBJECT_ONEMAPPING) &&
-	    object->ref_count > 1)
-		vm_object_page_remove(object, atop(e->offset),
-				      atop(e->offset + (e->end - e->start)));
+	if ((object->traits & VM_PAGER_ANONYMOUS) && (object->flags & VM_OBJECT_ONEMAPPING) &&
+	    object->ref_count > 1) {
+		first = atop(e->offset);
+		end = first + atop(e->end - e->start);
+		if (end >= object->size)
+			vm_object_trim(object, object->first, first);
+		else if (first <= object->first)
+			vm_object_trim(object, end, object->size);
+		else
+			vm_object_page_remove(object, first, end);
+	}
 	rwlock_write_unlock(&object->lock);
 }
 

@@ -155,12 +155,11 @@ bool vm_map_reserve_cuts(vm_map_t map, vm_offset_t start, vm_offset_t end);
 vm_map_entry_t vm_map_entry_create(vm_map_t map);
 /* vm_map_entry_dispose: free an entry that is linked nowhere and owns nothing. */
 void vm_map_entry_dispose(vm_map_t map, vm_map_entry_t e);
-/* vm_map_entry_delete: unlink e, return its charge, and leave the rest to the unlock. */
+/* vm_map_entry_delete: unlink e, return its charge, and leave the rest to the unlock.
+ * vm_map_entry_abandon: likewise for one that is linked nowhere, but may own an object. */
 void vm_map_entry_delete(vm_map_t map, vm_map_entry_t e);
+void vm_map_entry_abandon(vm_map_t map, vm_map_entry_t e);
 
-/* vm_map_object_own: is it anonymous memory of one mapping and its parts alone?  Then a page of a range
- * is seen nowhere else.  Object locked. */
-bool vm_map_object_own(const struct vm_object *object);
 /* vm_map_entry_release_pages: e, unmapped, is about to lose its object: free the pages that only e can
  * show: no other mapping, handle or shadow will ever look for them. */
 void vm_map_entry_release_pages(vm_map_entry_t e);
@@ -226,13 +225,51 @@ vm_map_range_overlap(const struct vm_map_entry *e, vm_offset_t start, vm_offset_
 	return (end < e->end ? end : e->end) - (start > e->start ? start : e->start);
 }
 
+/* ---- vm_map_object.c: all with the map write-locked, and no object lock held ---- */
+
+/* vm_map_never_charged: what costs nothing whatever it shows, and what cannot be written to. */
+static inline bool
+vm_map_never_charged(uint32_t eflags, vm_prot_t prot)
+{
+	return !(prot & VM_PROT_WRITE) ||
+	       (eflags & (VM_ENTRY_GUARD | VM_ENTRY_NOFAULT | VM_ENTRY_NO_CHARGE));
+}
+
+/* vm_map_object_private: is it anonymous memory of one mapping, and charged to that?  An object that
+ * others refer to counts as shared already. */
+bool vm_map_object_private(struct vm_object *object);
+/* vm_map_chargeable: is an entry with these properties charged for its bytes? */
+static inline bool
+vm_map_chargeable(uint32_t eflags, struct vm_object *object, vm_prot_t prot)
+{
+	if (vm_map_never_charged(eflags, prot))
+		return false;
+	return object == NULL || (eflags & VM_ENTRY_NEEDS_COPY) || vm_map_object_private(object);
+}
+/* vm_map_object_due: what must be charged to the object if such an entry, which is not chargeable
+ * itself, shows it: 0 if it is charged already.  vm_map_object_commit: charge it with what was got for
+ * it (or nothing, 0), and give back what is not needed any more. */
+vm_size_t vm_map_object_due(uint32_t eflags, struct vm_object *object, vm_prot_t prot);
+void vm_map_object_commit(struct vm_object *object, vm_size_t got);
+
+/* vm_map_object_own: is it anonymous memory of one mapping and its parts alone?  Then a page of a range
+ * is seen nowhere else.  Object locked. */
+bool vm_map_object_own(const struct vm_object *object);
 /* vm_map_entry_materialise: give e, whose object is NULL, its anonymous object.
  * KERN_RESOURCE_SHORTAGE: nothing changed. */
 kern_return_t vm_map_entry_materialise(vm_map_entry_t e);
 /* vm_map_entry_shadow: e NEEDS_COPY: give it a view of its own, charged, and clear the flag. */
 kern_return_t vm_map_entry_shadow(vm_map_t map, vm_map_entry_t e);
-/* vm_map_entry_chargeable: is a private entry with these properties charged? */
-bool vm_map_chargeable(uint32_t eflags, const struct vm_object *object, vm_prot_t prot);
+/* vm_map_entry_own: if nobody else refers to e's anonymous object any more, all of it but what e shows
+ * is freed, and its charge is e's again.  True if so. */
+bool vm_map_entry_own(vm_map_entry_t e);
+/* vm_map_entry_split: e is about to be passed on: its part of an object that other parts of the same
+ * mapping show becomes an object of its own.  KERN_RESOURCE_SHORTAGE: nothing changed. */
+kern_return_t vm_map_entry_split(vm_map_entry_t e);
+/* vm_map_entry_share: one more reference on e's object, for somebody who shares it: it exists, is no
+ * copy to be, is e's alone or shared already, and is charged for itself.  KERN_RESOURCE_SHORTAGE: no
+ * reference was added. */
+kern_return_t vm_map_entry_share(vm_map_t map, vm_map_entry_t e);
 
 /* ---- vm_map_insert.c ---- */
 

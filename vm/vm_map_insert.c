@@ -44,6 +44,8 @@ entry_flags(const struct vm_object *object, int cow)
 		eflags |= VM_ENTRY_GUARD;
 	if (cow & MAP_CREATE_STACK_GAP)
 		eflags |= VM_ENTRY_GUARD | VM_ENTRY_STACK_GAP;
+	if (cow & MAP_ACC_NO_CHARGE)
+		eflags |= VM_ENTRY_NO_CHARGE;
 	return eflags;
 }
 
@@ -211,8 +213,8 @@ vm_map_insert(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_of
 	    .eflags = entry_flags(object, cow),
 	};
 	vm_map_entry_t prev, e;
+	vm_size_t charge = 0;
 	kern_return_t kr;
-	bool charge;
 
 	ASSERT(vm_map_locked(map), "map %p", map);
 	ASSERT((prot & ~max) == 0, "prot %#x beyond max %#x", prot, max);
@@ -222,20 +224,23 @@ vm_map_insert(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_of
 	kr = insert_check(map, object, offset, start, end, prot, max, cow, &prev);
 	if (kr != KERN_SUCCESS)
 		return kr;
-	charge = !(cow & MAP_ACC_NO_CHARGE) && vm_map_chargeable(ins.eflags, object, prot);
-	if (charge) {
-		if (!vm_charge(end - start))
-			return KERN_RESOURCE_SHORTAGE;
-		ins.eflags |= VM_ENTRY_CHARGED;
-	}
-	e = vm_map_entry_create(map);
-	if (e == NULL) {
-		if (charge)
-			vm_uncharge(end - start);
-		return KERN_RESOURCE_SHORTAGE;
-	}
 	if (object != NULL)
 		note_mapping(object);
+	if (vm_map_chargeable(ins.eflags, object, prot)) {
+		charge = end - start;
+		ins.eflags |= VM_ENTRY_CHARGED;
+	} else {
+		charge = vm_map_object_due(ins.eflags, object, prot);
+	}
+	if (charge != 0 && !vm_charge(charge))
+		return KERN_RESOURCE_SHORTAGE;
+	e = vm_map_entry_create(map);
+	if (e == NULL) {
+		vm_uncharge(charge);
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	if (object != NULL && !(ins.eflags & (VM_ENTRY_CHARGED | VM_ENTRY_NEEDS_COPY)))
+		vm_map_object_commit(object, charge);
 	if (insert_coalesce(map, prev, &ins))
 		vm_map_entry_dispose(map, e);
 	else

@@ -134,14 +134,15 @@ make_object(struct vm_lookup *l)
 }
 
 /* await_wiring: another thread wires the entry, so its pages are on their way: wait for that, with
- * nothing locked, and go back to the map where the lookup began.  On an error nothing is locked. */
+ * nothing locked, and go back to the map where the lookup began.  The one we wait at, if it is a
+ * submap, may go meanwhile, so it is not touched again.  On an error nothing is locked. */
 static SLOWPATH kern_return_t
 await_wiring(struct vm_lookup *l, vm_map_t top)
 {
 	if (vm_map_lock_upgrade(l->map) == 0) {
-		if (vm_map_entry_wait(l->map, l->entry, "vmfwire") != KERN_SUCCESS)
+		l->entry->eflags |= VM_ENTRY_NEEDS_WAKEUP;
+		if (vm_map_unlock_and_wait(l->map, "vmfwire") != KERN_SUCCESS)
 			return KERN_ABORTED;
-		vm_map_unlock(l->map);
 	}
 	l->map = top;
 	vm_map_lock_read(top);

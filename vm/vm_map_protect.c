@@ -19,11 +19,46 @@
 
 /* ---- protect ---- */
 
-/* protect_gains_charge: does e become private-writable, and so chargeable, by new_prot? */
-static bool
-protect_gains_charge(const struct vm_map_entry *e, vm_prot_t new_prot)
+/*
+ * protect_due: bytes to charge if e, of which `bytes` are in the range, gets new_prot: its own, or what
+ * the object that it shares with others stands for.  The parts of a cut entry follow each other, so
+ * *counted, the last object that was added, is added once.
+ */
+static vm_size_t
+protect_due(const struct vm_map_entry *e, vm_size_t bytes, vm_prot_t new_prot,
+	    const struct vm_object **counted)
 {
-	return !(e->eflags & VM_ENTRY_CHARGED) && vm_map_chargeable(e->eflags, e->object, new_prot);
+	vm_size_t due;
+
+	if (e->eflags & (VM_ENTRY_CHARGED | VM_ENTRY_GUARD))
+		return 0;
+	if (vm_map_chargeable(e->eflags, e->object, new_prot))
+		return bytes;
+	due = vm_map_object_due(e->eflags, e->object, new_prot);
+	if (due == 0 || e->object == *counted)
+		return 0;
+	*counted = e->object;
+	return due;
+}
+
+/* protect_charge: e becomes writable; what it is charged with now is taken from *got. */
+static void
+protect_charge(vm_map_entry_t e, vm_prot_t new_prot, vm_size_t *got)
+{
+	vm_size_t due;
+
+	if (e->eflags & (VM_ENTRY_CHARGED | VM_ENTRY_GUARD))
+		return;
+	if (vm_map_chargeable(e->eflags, e->object, new_prot)) {
+		e->eflags |= VM_ENTRY_CHARGED;
+		*got -= e->end - e->start;
+		return;
+	}
+	due = vm_map_object_due(e->eflags, e->object, new_prot);
+	if (due != 0) {
+		*got -= due;
+		vm_map_object_commit(e->object, due);
+	}
 }
 
 /* protect_check: may the whole range change?  *charge gets the bytes to charge. */
@@ -31,6 +66,7 @@ static kern_return_t
 protect_check(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t new_prot, bool set_max,
 	      vm_size_t *charge)
 {
+	const struct vm_object *counted = NULL;
 	vm_offset_t next = start;
 	vm_map_entry_t e;
 	kern_return_t kr = KERN_SUCCESS;
@@ -50,8 +86,9 @@ protect_check(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t new_pr
 			max = e->gap_max_protection;
 		if ((new_prot & ~max) != 0)
 			kr = KERN_PROTECTION_FAILURE;
-		if (!set_max && protect_gains_charge(e, new_prot))
-			*charge += vm_map_range_overlap(e, start, end);
+		if (!set_max && (new_prot & VM_PROT_WRITE))
+			*charge +=
+			    protect_due(e, vm_map_range_overlap(e, start, end), new_prot, &counted);
 		next = e->end;
 	}
 	return next < end ? KERN_INVALID_ADDRESS : kr;
@@ -76,10 +113,8 @@ protect_entry(vm_map_t map, vm_map_entry_t e, vm_prot_t new_prot, bool set_max, 
 {
 	vm_prot_t old = e->protection;
 
-	if (!set_max && protect_gains_charge(e, new_prot)) {
-		e->eflags |= VM_ENTRY_CHARGED;
-		*charge -= e->end - e->start;
-	}
+	if (!set_max && (new_prot & VM_PROT_WRITE))
+		protect_charge(e, new_prot, charge);
 	if (e->object == vm_submap_object)
 		e->eflags |= VM_ENTRY_TOUCHED;
 	if (set_max) {
@@ -98,7 +133,7 @@ protect_entry(vm_map_t map, vm_map_entry_t e, vm_prot_t new_prot, bool set_max, 
 
 /*
  * protect_apply: the range is checked, clipped, and charged with `charge` bytes.  Some of them may not
- * be needed any more: a fork in another space has had the object charged for itself meanwhile.
+ * be needed any more: another who shares the object has had it charged meanwhile.
  */
 static void
 protect_apply(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t new_prot, bool set_max,

@@ -13,14 +13,17 @@
 #include "kernel/base/string.h"
 #include "vm/pmap.h"
 #include "vm/vm_charge.h"
+#include "vm/vm_census.h"
 #include "vm/vm_object.h"
 #include "vm/vm_object_impl.h"
 #include "vm/vm_page.h"
+#include "vm/vm_pager.h"
 #include "vm/vm_zone.h"
 
 struct vm_object vm_submap_object_store, kernel_object_store;
 
 static struct vm_zone object_zone;
+static uint64_t last_identity; /* (a) */
 
 static void
 object_init(struct vm_object *object, const struct vm_pager_ops *pager, vm_pindex_t size)
@@ -32,6 +35,8 @@ object_init(struct vm_object *object, const struct vm_pager_ops *pager, vm_pinde
 	object->traits = pager->traits;
 	object->size = size;
 	object->ref_count = 1;
+	object->identity = __atomic_add_fetch(&last_identity, 1, __ATOMIC_RELAXED);
+	vm_census_add_object(object);
 }
 
 void
@@ -75,8 +80,25 @@ vm_object_free_storage(struct vm_object *object)
 	ASSERT(object->resident == 0 && object->shadow_count == 0,
 	       "object %p: %zu pages, %u shadows", (void *)object, (size_t)object->resident,
 	       object->shadow_count);
+	vm_census_remove_object(object);
 	rwlock_write_unlock(&object->lock);
 	vm_zone_free(&object_zone, object);
+}
+
+void
+vm_object_set_charge(struct vm_object *object, vm_size_t bytes)
+{
+	object->charge = bytes;
+	object->flags |= VM_OBJECT_SHARED | VM_OBJECT_NAMED | VM_OBJECT_CHARGED;
+}
+
+void
+vm_object_drop_charge(struct vm_object *object)
+{
+	if (object->flags & VM_OBJECT_CHARGED)
+		vm_uncharge(object->charge);
+	object->flags &= ~(VM_OBJECT_SHARED | VM_OBJECT_CHARGED);
+	object->charge = 0;
 }
 
 /* ---- references ---- */
@@ -128,7 +150,7 @@ terminate(struct vm_object *object)
 		vm_object_detach(object);
 		rwlock_write_unlock(&backing->lock);
 	}
-	vm_uncharge(object->charge);
+	vm_object_drop_charge(object);
 	if (object->pager->terminate != NULL) {
 		rwlock_write_unlock(&object->lock);
 		object->pager->terminate(object);
@@ -206,9 +228,21 @@ vm_object_page_remove(struct vm_object *object, vm_pindex_t start, vm_pindex_t e
 	}
 }
 
-/* has_busy_page: is a page of [start, end) being filled? */
-static bool
-has_busy_page(struct vm_object *object, vm_pindex_t start, vm_pindex_t end)
+void
+vm_object_trim(struct vm_object *object, vm_pindex_t first, vm_pindex_t end)
+{
+	ASSERT(rwlock_write_owned(&object->lock), "object %p", (void *)object);
+	if (first > object->first)
+		vm_object_page_remove(object, object->first, first);
+	object->first = first;
+	if (end < object->size) {
+		vm_object_page_remove(object, end, 0);
+		object->size = end;
+	}
+}
+
+bool
+vm_object_has_busy(struct vm_object *object, vm_pindex_t start, vm_pindex_t end)
 {
 	struct vm_page *m;
 
@@ -227,12 +261,18 @@ can_extend(struct vm_object *object, vm_pindex_t end, vm_pindex_t new_end)
 	if ((object->traits & VM_PAGER_ANONYMOUS) == 0)
 		return false;
 	vm_object_collapse(object);
-	if (object->backing != NULL || object->charge != 0)
+	if (object->backing != NULL || (object->flags & VM_OBJECT_SHARED))
 		return false;
-	if (object->ref_count > 1 && object->size != end &&
-	    (object->flags & (VM_OBJECT_ONEMAPPING | VM_OBJECT_SCATTERED)) != VM_OBJECT_ONEMAPPING)
+	if (object->size < end)
+		return false; /* the mapping shows more than there is, and that stays so */
+	/* The last reference is the mapping's that wants to grow. */
+	if (object->ref_count == 1)
+		object->flags |= VM_OBJECT_ONEMAPPING;
+	else if (object->size != end &&
+		 (object->flags & (VM_OBJECT_ONEMAPPING | VM_OBJECT_SCATTERED)) !=
+		     VM_OBJECT_ONEMAPPING)
 		return false;
-	return !has_busy_page(object, end, new_end);
+	return !vm_object_has_busy(object, end, new_end);
 }
 
 bool

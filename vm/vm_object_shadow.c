@@ -26,6 +26,7 @@
 #include "vm/vm_object.h"
 #include "vm/vm_object_impl.h"
 #include "vm/vm_page.h"
+#include "vm/vm_pager.h"
 
 /* ---- making a shadow ---- */
 
@@ -50,9 +51,10 @@ vm_object_detach(struct vm_object *object)
 	object->backing = NULL;
 }
 
-/* shadow: *object is replaced by a new object of `size` pages over it. */
+/* shadow: *object is replaced by a new object over it that shows its pages [first, size). */
 static kern_return_t
-shadow(struct vm_object **object, vm_ooffset_t offset, vm_pindex_t size, bool *made)
+shadow(struct vm_object **object, vm_ooffset_t offset, vm_pindex_t first, vm_pindex_t size,
+       bool *made)
 {
 	struct vm_object *source = *object, *result;
 	bool private;
@@ -71,6 +73,7 @@ shadow(struct vm_object **object, vm_ooffset_t offset, vm_pindex_t size, bool *m
 	rwlock_write(&result->lock);
 	rwlock_write(&source->lock);
 	source->flags &= ~VM_OBJECT_ONEMAPPING;
+	result->first = first;
 	vm_object_attach(result, source, offset);
 	rwlock_write_unlock(&source->lock);
 	rwlock_write_unlock(&result->lock);
@@ -83,7 +86,7 @@ kern_return_t
 vm_object_shadow(struct vm_object **object, vm_ooffset_t *offset, vm_size_t length)
 {
 	bool made;
-	kern_return_t kr = shadow(object, *offset, atop(length), &made);
+	kern_return_t kr = shadow(object, *offset, 0, atop(length), &made);
 
 	if (made)
 		*offset = 0;
@@ -91,11 +94,11 @@ vm_object_shadow(struct vm_object **object, vm_ooffset_t *offset, vm_size_t leng
 }
 
 kern_return_t
-vm_object_shadow_at(struct vm_object **object, vm_size_t size)
+vm_object_shadow_at(struct vm_object **object, vm_ooffset_t offset, vm_size_t length)
 {
 	bool made;
 
-	return shadow(object, 0, atop(size), &made);
+	return shadow(object, 0, atop(offset), atop(offset + length), &made);
 }
 
 /* ---- shortening a chain ---- */
@@ -105,12 +108,20 @@ vm_object_shadow_at(struct vm_object **object, vm_size_t size)
 static bool
 window(const struct vm_object *object, vm_pindex_t pindex, vm_pindex_t *in_object)
 {
-	vm_pindex_t first = atop(object->backing_offset);
+	vm_pindex_t offset = atop(object->backing_offset);
 
-	if (pindex < first || pindex - first >= object->size)
+	if (pindex < offset || pindex - offset < object->first || pindex - offset >= object->size)
 		return false;
-	*in_object = pindex - first;
+	*in_object = pindex - offset;
 	return true;
+}
+
+static void
+assert_unmapped(struct vm_page *m)
+{
+	ASSERT(!pmap_page_is_mapped(m), "shadowed page %p of object %p is mapped at %#lx",
+	       (void *)m, (void *)m->object, m->pv_va);
+	(void)m;
 }
 
 /*
@@ -126,9 +137,93 @@ take_page(struct vm_object *object, struct vm_page *m)
 		return false;
 	if (window(object, m->pindex, &pindex) && vm_radix_lookup(&object->pages, pindex) == NULL)
 		return vm_page_rename(m, object, pindex) == KERN_SUCCESS;
-	ASSERT(!pmap_page_is_mapped(m), "shadowed page %p of object %p is mapped at %#lx",
-	       (void *)m, (void *)m->object, m->pv_va);
+	assert_unmapped(m);
 	vm_page_free(m);
+	return true;
+}
+
+/* take_pages: all of them, one by one. */
+static bool
+take_pages(struct vm_object *object, struct vm_object *backing)
+{
+	struct vm_page *m;
+
+	while ((m = vm_radix_lookup_ge(&backing->pages, 0)) != NULL)
+		if (!take_page(object, m))
+			return false;
+	return true;
+}
+
+/* ---- or the other way round: a few pages go into the tree of many, which then changes hands ---- */
+
+static bool
+is_idle(struct vm_page *m, void *arg)
+{
+	(void)arg;
+	return (m->flags & VM_PAGE_BUSY) == 0;
+}
+
+static bool
+set_object(struct vm_page *m, void *object)
+{
+	m->object = object;
+	return true;
+}
+
+/* take_back: the pages of `from` below `end` that are in `tree` as well are so no more. */
+static void
+take_back(struct vm_radix *tree, const struct vm_radix *from, vm_pindex_t end)
+{
+	struct vm_page *m;
+
+	for (vm_pindex_t i = 0; (m = vm_radix_lookup_ge(from, i)) != NULL && m->pindex < end;
+	     i = m->pindex + 1)
+		vm_radix_remove(tree, m->pindex);
+}
+
+/* put_all: object's pages are in backing's tree too, in place of those they shadow.  False: no memory
+ * for a node; they are in object's alone. */
+static bool
+put_all(struct vm_object *object, struct vm_object *backing)
+{
+	struct vm_page *m, *shadowed;
+
+	for (vm_pindex_t i = 0; (m = vm_radix_lookup_ge(&object->pages, i)) != NULL;
+	     i = m->pindex + 1) {
+		if (vm_radix_put(&backing->pages, m, &shadowed) != KERN_SUCCESS) {
+			take_back(&backing->pages, &object->pages, m->pindex);
+			return false;
+		}
+		if (shadowed != NULL) {
+			assert_unmapped(shadowed);
+			vm_page_drop(shadowed);
+		}
+	}
+	return true;
+}
+
+/*
+ * adopt_tree: the pages of both have the same indices in both, and backing has more of them: object
+ * gets the tree of backing, with its own pages put in.  Each page is told once to whom it belongs;
+ * moving it from tree to tree costs ten times that.  False: not now; nothing has moved.
+ */
+static bool
+adopt_tree(struct vm_object *object, struct vm_object *backing)
+{
+	struct vm_radix few;
+
+	if (!vm_radix_walk(&backing->pages, is_idle, NULL))
+		return false;
+	vm_object_trim(backing, object->first, object->size);
+	if (!put_all(object, backing))
+		return false;
+	few = object->pages;
+	object->pages = backing->pages;
+	object->resident += backing->resident;
+	backing->pages = few;
+	backing->resident = 0;
+	vm_radix_clear(&backing->pages);
+	vm_radix_walk(&object->pages, set_object, object);
 	return true;
 }
 
@@ -146,6 +241,7 @@ inherit_backing(struct vm_object *object, struct vm_object *backing)
 	if (object->size > shown)
 		object->size = shown;
 	vm_object_detach(object);
+	object->unshadowed = 0;
 	if (below == NULL)
 		return;
 	rwlock_write(&below->lock);
@@ -159,11 +255,10 @@ static bool
 collapse(struct vm_object *object, struct vm_object *backing)
 {
 	struct vm_object *below = backing->backing;
-	struct vm_page *m;
+	bool adopt = object->backing_offset == 0 && backing->resident > object->resident;
 
-	while ((m = vm_radix_lookup_ge(&backing->pages, 0)) != NULL)
-		if (!take_page(object, m))
-			return false;
+	if (!(adopt ? adopt_tree(object, backing) : take_pages(object, backing)))
+		return false;
 	inherit_backing(object, backing);
 	if (below != NULL) {
 		/* The reference of backing has become object's. */
@@ -173,30 +268,52 @@ collapse(struct vm_object *object, struct vm_object *backing)
 	}
 	backing->flags |= VM_OBJECT_DEAD;
 	backing->ref_count = 0;
-	vm_uncharge(backing->charge);
+	vm_object_drop_charge(backing);
 	vm_object_free_storage(backing);
 	return true;
 }
 
-/* fully_shadows: has object its own copy of every page that backing could show it? */
+/* all_shadowed: has object a page for each that backing has in [start, end) (backing's indices)?  If
+ * not, it remembers which is missing. */
+static bool
+all_shadowed(struct vm_object *object, struct vm_object *backing, vm_pindex_t start,
+	     vm_pindex_t end)
+{
+	vm_pindex_t offset = atop(object->backing_offset);
+	struct vm_page *m;
+
+	for (vm_pindex_t i = start;
+	     (m = vm_radix_lookup_ge(&backing->pages, i)) != NULL && m->pindex < end;
+	     i = m->pindex + 1) {
+		if (vm_radix_lookup(&object->pages, m->pindex - offset) == NULL) {
+			object->unshadowed = m->pindex;
+			return false;
+		}
+	}
+	return true;
+}
+
+/*
+ * fully_shadows: has object its own copy of every page that backing could show it?  Asked at each
+ * copy-on-write fault, so a page that was found to be missing is looked at first: while it is, nothing
+ * else need be, and when it has come the search goes on behind it.  Only a yes has seen everything.
+ */
 static bool
 fully_shadows(struct vm_object *object, struct vm_object *backing)
 {
-	vm_pindex_t pindex = 0, i = atop(object->backing_offset);
-	struct vm_page *m;
+	vm_pindex_t offset, first, end, from;
 
 	/* The usual cases, seen without a walk. */
-	if (object->resident == object->size)
-		return true;
 	if (object->resident < backing->resident && object->size >= backing->size)
 		return false;
-	for (; (m = vm_radix_lookup_ge(&backing->pages, i)) != NULL; i = m->pindex + 1) {
-		if (!window(object, m->pindex, &pindex))
-			break;
-		if (vm_radix_lookup(&object->pages, pindex) == NULL)
-			return false;
-	}
-	return true;
+	if (object->resident == object->size)
+		return true;
+	offset = atop(object->backing_offset);
+	first = offset + object->first;
+	end = offset + object->size;
+	from = object->unshadowed > first ? object->unshadowed : first;
+	return all_shadowed(object, backing, from, end) &&
+	       all_shadowed(object, backing, first, from);
 }
 
 /* bypass: backing has other users but nothing left to show: go past it.  Both write-locked; backing

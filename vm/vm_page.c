@@ -126,16 +126,32 @@ free_frame(struct vm_page *m)
 		vm_page_free_noobj(m);
 }
 
-void
-vm_page_free(struct vm_page *m)
+/* free_removed: m is in no object any more. */
+static void
+free_removed(struct vm_page *m)
 {
 	ASSERT(m->wire_count == 0, "freed page %p is wired %u times", (void *)m, m->wire_count);
 	ASSERT(!pmap_page_is_mapped(m), "freed page %p is mapped at %#zx", (void *)m, m->pv_va);
-	vm_page_remove(m);
 	page_wake(m);
 	/* Who holds the page frees it when he lets go. */
 	if (__atomic_fetch_or(&m->holds, VM_PAGE_HOLDS_FREED, __ATOMIC_ACQ_REL) == 0)
 		free_frame(m);
+}
+
+void
+vm_page_free(struct vm_page *m)
+{
+	vm_page_remove(m);
+	free_removed(m);
+}
+
+void
+vm_page_drop(struct vm_page *m)
+{
+	assert_locked(m->object);
+	m->object->resident--;
+	m->object = NULL;
+	free_removed(m);
 }
 
 void

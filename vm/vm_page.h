@@ -106,6 +106,10 @@ kern_return_t vm_page_insert(struct vm_page *m, struct vm_object *object, vm_pin
  * KERN_RESOURCE_SHORTAGE (nothing changed) without a radix node. */
 kern_return_t vm_page_rename(struct vm_page *m, struct vm_object *object, vm_pindex_t pindex);
 
+/* vm_page_drop: free m, whose place in the tree another page has taken.  Its object write-locked; m
+ * unmapped, unwired. */
+void vm_page_drop(struct vm_page *m);
+
 /* vm_page_busy, vm_page_unbusy: object write-locked; unbusy wakes the waiters. */
 void vm_page_busy(struct vm_page *m);
 void vm_page_unbusy(struct vm_page *m);

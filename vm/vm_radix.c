@@ -218,3 +218,72 @@ vm_radix_lookup_ge(const struct vm_radix *t, vm_pindex_t index)
 	m = to_page(e);
 	return m != NULL && m->pindex >= index ? m : least(next);
 }
+
+/* find_slot: where the page with this index hangs; NULL if absent. */
+static uintptr_t *
+find_slot(struct vm_radix *t, vm_pindex_t index)
+{
+	uintptr_t *link = &t->root;
+	struct vm_page *m;
+
+	while (is_node(*link))
+		link = &to_node(*link)->slot[node_digit(to_node(*link), index)];
+	m = to_page(*link);
+	return m != NULL && m->pindex == index ? link : NULL;
+}
+
+kern_return_t
+vm_radix_put(struct vm_radix *t, struct vm_page *m, struct vm_page **old)
+{
+	uintptr_t *slot = find_slot(t, m->pindex);
+
+	*old = NULL;
+	if (slot == NULL)
+		return vm_radix_insert(t, m);
+	*old = to_page(*slot);
+	*slot = (uintptr_t)m | PAGE_TAG;
+	return KERN_SUCCESS;
+}
+
+/* ---- whole trees: recursion as deep as an index has digits ---- */
+
+static bool
+walk_below(const struct vm_radix_node *n, vm_radix_visitor *fn, void *arg)
+{
+	for (uint64_t left = n->used; left != 0; left &= left - 1) {
+		uintptr_t e = n->slot[__builtin_ctzll(left)];
+
+		if (!(is_node(e) ? walk_below(to_node(e), fn, arg) : fn(to_page(e), arg)))
+			return false;
+	}
+	return true;
+}
+
+bool
+vm_radix_walk(const struct vm_radix *t, vm_radix_visitor *fn, void *arg)
+{
+	if (is_node(t->root))
+		return walk_below(to_node(t->root), fn, arg);
+	return t->root == 0 || fn(to_page(t->root), arg);
+}
+
+static void
+free_below(uintptr_t e)
+{
+	struct vm_radix_node *n = to_node(e);
+
+	if (!is_node(e))
+		return;
+	if (n->shift != 0)
+		for (uint64_t left = n->used; left != 0; left &= left - 1)
+			free_below(n->slot[__builtin_ctzll(left)]);
+	vm_zone_free(&node_zone, n);
+}
+
+void
+vm_radix_clear(struct vm_radix *t)
+{
+	free_below(t->root);
+	t->root = 0;
+	t->leaf = NULL;
+}

@@ -8,6 +8,7 @@
 #ifndef VM_VM_RADIX_H
 #define VM_VM_RADIX_H
 
+#include <stdbool.h>
 #include "kernel/base/panic.h"
 #include "vm/vm_page.h"
 #include "vm/vm_types.h"
@@ -68,5 +69,17 @@ struct vm_page *vm_radix_lookup_ge(const struct vm_radix *t, vm_pindex_t index);
 /* vm_radix_remove: take the page with this index out and return it; NULL if absent.  Never fails,
  * frees nodes that are no longer needed. */
 struct vm_page *vm_radix_remove(struct vm_radix *t, vm_pindex_t index);
+
+/* vm_radix_put: m under m->pindex, whatever is there; *old gets the page that was, or NULL.
+ * KERN_RESOURCE_SHORTAGE without a node, which only an absent index may need; nothing changed. */
+kern_return_t vm_radix_put(struct vm_radix *t, struct vm_page *m, struct vm_page **old);
+
+/* vm_radix_walk: fn for each page, by index; the tree must not change meanwhile.  False as soon as fn
+ * says so.  A page takes a dozen instructions, which is far less than a lookup. */
+typedef bool vm_radix_visitor(struct vm_page *m, void *arg);
+bool vm_radix_walk(const struct vm_radix *t, vm_radix_visitor *fn, void *arg);
+
+/* vm_radix_clear: forget all pages, which stay as they are, and free the nodes. */
+void vm_radix_clear(struct vm_radix *t);
 
 #endif

@@ -209,20 +209,27 @@ growth_allowed(struct growth *g)
 	return clamp(g, g->map->size, proc_limit(g->p, VM_LIMIT_VMEM));
 }
 
-/* shared: may another space show e's object, and in it what would grow here?  If e is still to be
- * copied, nothing is written to that object. */
+/*
+ * holds_more: may the `amount` bytes below e be in e's object?  Not if another space shows the object;
+ * if e is still to be copied, nothing is written to it.  If so, it is shown from there on.
+ */
 static bool
-shared(const struct vm_map_entry *e)
+holds_more(const struct vm_map_entry *e, vm_size_t amount)
 {
 	struct vm_object *object = e->object;
+	vm_pindex_t first = atop(e->offset - amount);
 	bool alone;
 
-	if (object == NULL || (e->eflags & VM_ENTRY_NEEDS_COPY))
-		return false;
-	rwlock_read(&object->lock);
-	alone = object->ref_count == 1 || (object->flags & VM_OBJECT_ONEMAPPING);
-	rwlock_read_unlock(&object->lock);
-	return !alone;
+	if (object == NULL)
+		return true;
+	rwlock_write(&object->lock);
+	alone = (e->eflags & VM_ENTRY_NEEDS_COPY) ||
+		(!(object->flags & VM_OBJECT_SHARED) &&
+		 (object->ref_count == 1 || (object->flags & VM_OBJECT_ONEMAPPING)));
+	if (alone && object->first > first)
+		object->first = first;
+	rwlock_write_unlock(&object->lock);
+	return alone;
 }
 
 /*
@@ -240,7 +247,7 @@ extends_in_place(const struct growth *g, uint32_t charged)
 	return s->protection == gap->gap_protection &&
 	       s->max_protection == gap->gap_max_protection && s->inheritance == gap->inheritance &&
 	       s->wired_count == 0 && (s->eflags | copy) == (gap->gap_eflags | charged | copy) &&
-	       s->offset >= g->amount && !shared(s);
+	       s->offset >= g->amount && holds_more(s, g->amount);
 }
 
 /* grow_charge: charge the amount, or at least what is needed. */
@@ -283,7 +290,9 @@ link_lowest(struct growth *g, vm_map_entry_t e, vm_offset_t start, uint32_t char
 static kern_return_t
 grow(struct growth *g)
 {
-	uint32_t charged = g->gap->gap_protection & VM_PROT_WRITE ? VM_ENTRY_CHARGED : 0;
+	bool charge =
+	    (g->gap->gap_protection & VM_PROT_WRITE) && !(g->gap->gap_eflags & VM_ENTRY_NO_CHARGE);
+	uint32_t charged = charge ? VM_ENTRY_CHARGED : 0;
 	vm_map_entry_t new = NULL;
 	vm_offset_t start;
 

@@ -36,7 +36,7 @@ static bool
 pristine(const struct vm_map_entry *e)
 {
 	/* Whatever is done sets a flag; to wire it, and all that touches it, VM_ENTRY_TOUCHED. */
-	return e->object == vm_submap_object && e->eflags == 0;
+	return e->object == vm_submap_object && (e->eflags & ~VM_ENTRY_NO_CHARGE) == 0;
 }
 
 /* become_submap: the clipped entry shows the submap from now on. */
@@ -47,7 +47,7 @@ become_submap(vm_map_entry_t e, vm_map_t submap)
 
 	vm_map_reference(submap);
 	e->sub_map = submap;
-	e->eflags |= VM_ENTRY_IS_SUB_MAP;
+	e->eflags = VM_ENTRY_IS_SUB_MAP;
 	/* The placeholder is static: this is never its last reference. */
 	vm_object_deallocate(placeholder);
 }

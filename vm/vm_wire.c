@@ -419,15 +419,12 @@ copy_page(const struct vm_page *m, struct vm_object *dst, vm_pindex_t pindex)
 	return new;
 }
 
-struct vm_object *
-vm_map_copy_object(vm_map_t map, vm_map_entry_t e)
+kern_return_t
+vm_map_copy_pages(vm_map_t map, vm_map_entry_t e, struct vm_object *dst)
 {
-	struct vm_object *dst = vm_object_allocate_anon(atop(e->offset + (e->end - e->start)));
 	struct vm_page *m, *copy;
 
 	ASSERT(vm_map_locked(map), "map %p", map);
-	if (dst == NULL)
-		return NULL;
 	for (vm_offset_t va = e->start; va < e->end; va += PAGE_SIZE) {
 		m = find_page(e, va);
 		if (m == NULL)
@@ -437,12 +434,10 @@ vm_map_copy_object(vm_map_t map, vm_map_entry_t e)
 		copy = copy_page(m, dst, atop(va - e->start + e->offset));
 		rwlock_write_unlock(&dst->lock);
 		rwlock_write_unlock(&m->object->lock);
-		if (copy == NULL) {
-			vm_object_deallocate(dst);
-			return NULL;
-		}
+		if (copy == NULL)
+			return KERN_RESOURCE_SHORTAGE;
 	}
-	return dst;
+	return KERN_SUCCESS;
 }
 
 /* wire_own_pages: the pages of e's fresh object take over its wiring. */
@@ -463,8 +458,9 @@ wire_own_pages(vm_map_entry_t e)
 kern_return_t
 vm_map_copy_wired_pages(vm_map_t map, vm_map_entry_t e)
 {
-	struct vm_object *new;
 	vm_map_entry_t carrier;
+	struct vm_object *old;
+	kern_return_t kr;
 
 	/* Wiring has copied every page up, so what needs no copy as a whole has its pages. */
 	if (!(e->eflags & VM_ENTRY_NEEDS_COPY))
@@ -472,17 +468,19 @@ vm_map_copy_wired_pages(vm_map_t map, vm_map_entry_t e)
 	carrier = vm_map_entry_create(map);
 	if (carrier == NULL)
 		return KERN_RESOURCE_SHORTAGE;
-	new = vm_map_copy_object(map, e);
-	if (new == NULL) {
-		vm_map_entry_dispose(map, carrier);
+	/* The object that is not needed in the end is let go of when the map is unlocked, as if an
+	 * entry had died. */
+	carrier->object = vm_object_allocate_anon(atop(e->offset + (e->end - e->start)));
+	vm_map_entry_abandon(map, carrier);
+	if (carrier->object == NULL)
 		return KERN_RESOURCE_SHORTAGE;
-	}
+	kr = vm_map_copy_pages(map, e, carrier->object);
+	if (kr != KERN_SUCCESS)
+		return kr;
 	unwire_pages(map, e, e->start, e->end);
-	/* The old object is let go of when the map is unlocked, as if an entry had died. */
-	carrier->object = e->object;
-	carrier->next = map->dead;
-	map->dead = carrier;
-	e->object = new;
+	old = e->object;
+	e->object = carrier->object;
+	carrier->object = old;
 	e->eflags &= ~VM_ENTRY_NEEDS_COPY;
 	wire_own_pages(e);
 	vm_map_enter_wired(map, e);

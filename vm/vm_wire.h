@@ -8,10 +8,10 @@
 struct vm_object;
 
 /*
- * vm_map_copy_object: a new anonymous object with copies of all pages that e shows now; NULL without
- * memory.  Map locked.
+ * vm_map_copy_pages: dst, a new anonymous object that nobody else knows, gets copies of all pages that
+ * e shows now, at the same offsets.  Map write-locked.  KERN_RESOURCE_SHORTAGE: it has some of them.
  */
-struct vm_object *vm_map_copy_object(vm_map_t map, vm_map_entry_t e);
+kern_return_t vm_map_copy_pages(vm_map_t map, vm_map_entry_t e, struct vm_object *dst);
 
 /*
  * vm_map_copy_wired_pages: e is wired and copy-on-write: give it its private copies now, wired and

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Address spaces: allocated, exchanged by exec, copied by fork, freed.
+ * Address spaces: allocated, exchanged by exec, copied by fork, unshared, freed.
  *
  * Fork walks the entries of the parent and does for each what its inheritance says:
  *
@@ -113,6 +113,12 @@ vmspace_exec(struct proc *p, vm_offset_t min, vm_offset_t max, struct vmspace **
 
 /* ---- fork ---- */
 
+/* A fork under way. */
+struct forking {
+	vm_map_t old_map, new_map;
+	vm_size_t owed; /* bytes charged for copies that the parent will make: need_copies() */
+};
+
 /* Flags that belong to the parent's entry alone. */
 #define NOT_INHERITED                                                           \
 	(VM_ENTRY_USER_WIRED | VM_ENTRY_IN_TRANSITION | VM_ENTRY_NEEDS_WAKEUP | \
@@ -143,9 +149,9 @@ fork_clone(vm_map_t new_map, const struct vm_map_entry *old)
 	return e;
 }
 
-/* fork_charge: the child's private entry is charged like the parent's. */
+/* charge_copy: e, or a copy of it, is private from now on. */
 static bool
-fork_charge(vm_map_entry_t e)
+charge_copy(vm_map_entry_t e)
 {
 	if (!vm_charge(e->end - e->start))
 		return false;
@@ -153,40 +159,16 @@ fork_charge(vm_map_entry_t e)
 	return true;
 }
 
-/* share_object: make the parent's object one that can be shared: it exists, is no copy to be, and is
- * charged for itself from now on. */
-static kern_return_t
-share_object(vm_map_t old_map, vm_map_entry_t old)
-{
-	kern_return_t kr = KERN_SUCCESS;
-
-	if (old->object == NULL)
-		kr = vm_map_entry_materialise(old);
-	else if (old->eflags & VM_ENTRY_NEEDS_COPY)
-		kr = vm_map_entry_shadow(old_map, old);
-	if (kr != KERN_SUCCESS)
-		return kr;
-	rwlock_write(&old->object->lock);
-	vm_object_reference_locked(old->object);
-	old->object->flags &= ~VM_OBJECT_ONEMAPPING;
-	if (old->eflags & VM_ENTRY_CHARGED) {
-		old->object->charge += old->end - old->start;
-		old->eflags &= ~VM_ENTRY_CHARGED;
-	}
-	rwlock_write_unlock(&old->object->lock);
-	return KERN_SUCCESS;
-}
-
 static kern_return_t
 fork_share(vm_map_t old_map, vm_map_entry_t old, vm_map_entry_t e)
 {
-	kern_return_t kr = share_object(old_map, old);
+	kern_return_t kr = vm_map_entry_share(old_map, old);
 
 	if (kr != KERN_SUCCESS)
 		return kr;
 	e->object = old->object;
 	e->offset = old->offset;
-	e->eflags &= ~VM_ENTRY_NEEDS_COPY;
+	e->eflags &= ~(VM_ENTRY_COW | VM_ENTRY_NEEDS_COPY);
 	return KERN_SUCCESS;
 }
 
@@ -195,6 +177,46 @@ static bool
 copied_at_once(const struct vm_map_entry *old)
 {
 	return old->wired_count != 0 && (old->protection & VM_PROT_WRITE);
+}
+
+/* copy_now: the child's entry gets copies of the parent's wired pages.  On failure e has those made so
+ * far; who disposes of it lets go of them. */
+static kern_return_t
+copy_now(vm_map_t old_map, vm_map_entry_t old, vm_map_entry_t e)
+{
+	if (vm_map_chargeable(e->eflags, NULL, e->protection) && !charge_copy(e))
+		return KERN_RESOURCE_SHORTAGE;
+	e->object = vm_object_allocate_anon(atop(e->offset + (e->end - e->start)));
+	if (e->object == NULL)
+		return KERN_RESOURCE_SHORTAGE;
+	e->eflags &= ~VM_ENTRY_NEEDS_COPY;
+	return vm_map_copy_pages(old_map, old, e->object);
+}
+
+/* owes_copy: is old, whose object is passed on, to be charged for its own copy of it?  So far it was
+ * what it shares with others that was charged. */
+static bool
+owes_copy(const struct vm_map_entry *old)
+{
+	return !(old->eflags & VM_ENTRY_CHARGED) &&
+	       vm_map_chargeable(old->eflags | VM_ENTRY_NEEDS_COPY, old->object, old->protection);
+}
+
+/* charge_copies: both entries will have a copy each.  The parent's gets its charge at the end of the
+ * fork. */
+static kern_return_t
+charge_copies(struct forking *f, vm_map_entry_t old, vm_map_entry_t e)
+{
+	vm_size_t length = old->end - old->start;
+	bool owes = old->object != NULL && owes_copy(old);
+
+	if (!owes && !(old->eflags & VM_ENTRY_CHARGED))
+		return KERN_SUCCESS;
+	if (owes && !vm_charge(length))
+		return KERN_RESOURCE_SHORTAGE;
+	if (owes)
+		f->owed += length;
+	return charge_copy(e) ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
 }
 
 /* copy_lazily: both entries show the object and will copy on write; the parent's from the end of the
@@ -214,8 +236,9 @@ copy_lazily(vm_map_entry_t old, vm_map_entry_t e)
 /* need_copies: the fork has succeeded: what the parent shows lazily copied is copied at its next write,
  * too. */
 static void
-need_copies(vm_map_t old_map)
+need_copies(struct forking *f)
 {
+	vm_map_t old_map = f->old_map;
 	vm_map_entry_t old;
 
 	vm_map_for_each (old, old_map) {
@@ -225,30 +248,29 @@ need_copies(vm_map_t old_map)
 		if ((old->protection & VM_PROT_WRITE) && !(old->eflags & VM_ENTRY_NEEDS_COPY))
 			pmap_protect(old_map->pmap, old->start, old->end,
 				     old->protection & ~VM_PROT_WRITE);
+		if (owes_copy(old)) {
+			old->eflags |= VM_ENTRY_CHARGED;
+			f->owed -= old->end - old->start;
+		}
 		old->eflags |= VM_ENTRY_COW | VM_ENTRY_NEEDS_COPY;
 	}
 }
 
-/* fork_copy: vm_map_copy_entry of the old books.  A copy made at once is charged even if the parent's
- * memory is not charged to its entry but, as it was shared, to its object. */
+/* fork_copy: vm_map_copy_entry of the old books. */
 static kern_return_t
-fork_copy(vm_map_t old_map, vm_map_entry_t old, vm_map_entry_t e)
+fork_copy(struct forking *f, vm_map_entry_t old, vm_map_entry_t e)
 {
-	bool now = copied_at_once(old);
+	kern_return_t kr = KERN_SUCCESS;
 
-	if ((now || (old->eflags & VM_ENTRY_CHARGED)) && !fork_charge(e))
-		return KERN_RESOURCE_SHORTAGE;
-	if (old->object == NULL)
-		return KERN_SUCCESS;
-	if (now) {
-		e->object = vm_map_copy_object(old_map, old);
-		if (e->object == NULL)
-			return KERN_RESOURCE_SHORTAGE;
-		e->eflags &= ~VM_ENTRY_NEEDS_COPY;
-		return KERN_SUCCESS;
-	}
-	copy_lazily(old, e);
-	return KERN_SUCCESS;
+	if (old->object != NULL && copied_at_once(old))
+		return copy_now(f->old_map, old, e);
+	if (old->object != NULL)
+		kr = vm_map_entry_split(old);
+	if (kr == KERN_SUCCESS)
+		kr = charge_copies(f, old, e);
+	if (kr == KERN_SUCCESS && old->object != NULL)
+		copy_lazily(old, e);
+	return kr;
 }
 
 static kern_return_t
@@ -257,31 +279,32 @@ fork_zero(vm_map_entry_t e)
 	e->eflags &= ~(VM_ENTRY_COW | VM_ENTRY_NEEDS_COPY);
 	if (!(e->eflags & VM_ENTRY_GROWS_DOWN))
 		e->offset = 0;
-	if (vm_map_chargeable(e->eflags, NULL, e->protection) && !fork_charge(e))
+	if (vm_map_chargeable(e->eflags, NULL, e->protection) && !charge_copy(e))
 		return KERN_RESOURCE_SHORTAGE;
 	return KERN_SUCCESS;
 }
 
 /* fork_contents: give the child's entry what its inheritance says. */
 static kern_return_t
-fork_contents(vm_map_t old_map, vm_map_entry_t old, vm_map_entry_t e)
+fork_contents(struct forking *f, vm_map_entry_t old, vm_map_entry_t e)
 {
 	if (old->eflags & VM_ENTRY_GUARD)
 		return KERN_SUCCESS;
 	switch (old->inheritance) {
 	case VM_INHERIT_SHARE:
-		return fork_share(old_map, old, e);
+		return fork_share(f->old_map, old, e);
 	case VM_INHERIT_ZERO:
 		return fork_zero(e);
 	default:
-		return fork_copy(old_map, old, e);
+		return fork_copy(f, old, e);
 	}
 }
 
 /* fork_entry: the child's version of one entry. */
 static kern_return_t
-fork_entry(vm_map_t old_map, vm_map_t new_map, vm_map_entry_t old)
+fork_entry(struct forking *f, vm_map_entry_t old)
 {
+	vm_map_t new_map = f->new_map;
 	vm_map_entry_t e;
 	kern_return_t kr;
 
@@ -292,11 +315,9 @@ fork_entry(vm_map_t old_map, vm_map_t new_map, vm_map_entry_t old)
 	e = fork_clone(new_map, old);
 	if (e == NULL)
 		return KERN_RESOURCE_SHORTAGE;
-	kr = fork_contents(old_map, old, e);
+	kr = fork_contents(f, old, e);
 	if (kr != KERN_SUCCESS) {
-		if (e->eflags & VM_ENTRY_CHARGED)
-			vm_uncharge(e->end - e->start);
-		vm_map_entry_dispose(new_map, e);
+		vm_map_entry_abandon(f->old_map, e);
 		return kr;
 	}
 	if (!(e->eflags & VM_ENTRY_GUARD))
@@ -305,29 +326,41 @@ fork_entry(vm_map_t old_map, vm_map_t new_map, vm_map_entry_t old)
 	return KERN_SUCCESS;
 }
 
+/* fork_entries: both maps write-locked. */
+static kern_return_t
+fork_entries(struct forking *f)
+{
+	kern_return_t kr = KERN_SUCCESS;
+	vm_map_entry_t old;
+
+	for (old = f->old_map->header.next; old != &f->old_map->header && kr == KERN_SUCCESS;
+	     old = old->next)
+		kr = fork_entry(f, old);
+	if (kr == KERN_SUCCESS)
+		need_copies(f);
+	vm_uncharge(f->owed);
+	return kr;
+}
+
 struct vmspace *
 vmspace_fork(struct vmspace *vm1)
 {
 	vm_map_t old_map = &vm1->vm_map, new_map;
-	kern_return_t kr = KERN_SUCCESS;
-	vm_map_entry_t old;
+	struct forking f = {.old_map = old_map};
 	struct vmspace *vm2;
+	kern_return_t kr;
 
 	vm2 = vmspace_alloc(vm_map_min(old_map), vm_map_max(old_map));
 	if (vm2 == NULL)
 		return NULL;
-	new_map = &vm2->vm_map;
+	f.new_map = new_map = &vm2->vm_map;
 	vm_map_lock(old_map);
 	if (vm_map_wait_busy(old_map) != KERN_SUCCESS) {
 		vmspace_free(vm2);
 		return NULL;
 	}
 	vm_map_lock(new_map);
-	for (old = old_map->header.next; old != &old_map->header && kr == KERN_SUCCESS;
-	     old = old->next)
-		kr = fork_entry(old_map, new_map, old);
-	if (kr == KERN_SUCCESS)
-		need_copies(old_map);
+	kr = fork_entries(&f);
 	vm2->vm_ssize = vm1->vm_ssize;
 	vm2->vm_maxsaddr = vm1->vm_maxsaddr;
 	vm2->vm_stacktop = vm1->vm_stacktop;
@@ -339,4 +372,67 @@ vmspace_fork(struct vmspace *vm1)
 		return NULL;
 	}
 	return vm2;
+}
+
+/* ---- unshare ---- */
+
+/* shared_space: p's space, with a reference for the caller, if others use it too: NULL: nobody does.
+ * KERN_FAILURE: p has ended. */
+static kern_return_t
+shared_space(struct proc *p, struct vmspace **vm)
+{
+	kern_return_t kr = KERN_SUCCESS;
+
+	proc_lock(p);
+	*vm = proc_vmspace(p);
+	if (*vm == NULL)
+		kr = KERN_FAILURE;
+	else if (__atomic_load_n(&(*vm)->refcnt, __ATOMIC_RELAXED) == 1)
+		*vm = NULL;
+	else
+		vmspace_acquire(*vm);
+	proc_unlock(p);
+	return kr;
+}
+
+/* exchange: p leaves old, if that is still its space, for vm.  False: it is not. */
+static bool
+exchange(struct proc *p, struct vmspace *old, struct vmspace *vm)
+{
+	bool ok;
+
+	proc_lock(p);
+	ok = proc_vmspace(p) == old;
+	if (ok) {
+		if (old->vm_map.owner == p)
+			set_owner(old, NULL);
+		set_owner(vm, p);
+		proc_set_vmspace(p, vm);
+	}
+	proc_unlock(p);
+	return ok;
+}
+
+/* The copy is made with no process lock, as it may wait for a wiring. */
+kern_return_t
+vmspace_unshare(struct proc *p)
+{
+	struct vmspace *old, *vm;
+	kern_return_t kr = shared_space(p, &old);
+
+	if (kr != KERN_SUCCESS || old == NULL)
+		return kr;
+	vm = vmspace_fork(old);
+	if (vm == NULL) {
+		vmspace_free(old);
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	if (exchange(p, old, vm)) {
+		vmspace_free(old); /* p's */
+	} else {
+		vmspace_free(vm);
+		kr = KERN_FAILURE;
+	}
+	vmspace_free(old);
+	return kr;
 }

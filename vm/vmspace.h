@@ -33,4 +33,13 @@ void vmspace_free(struct vmspace *vm);
  */
 kern_return_t vmspace_exec(struct proc *p, vm_offset_t min, vm_offset_t max, struct vmspace **old);
 
+/*
+ * vmspace_unshare: give p a space of its own if others use its space as well: a copy by the entries'
+ * inheritance, as for a fork.  p has no thread running in its space but the caller perhaps, who then
+ * loads the new pmap.
+ * KERN_RESOURCE_SHORTAGE: the fork failed; KERN_FAILURE: p has ended.  Nothing has changed then.
+ * No lock held; takes p's and the maps', one after the other; sleeps.  Contracts 1.10.
+ */
+kern_return_t vmspace_unshare(struct proc *p);
+
 #endif

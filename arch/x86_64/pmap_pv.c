@@ -156,6 +156,53 @@ pmap_remove_all(struct vm_page *m)
 	spinlock_unlock(pv_lock(m));
 }
 
+/* pv_first_unwired: the first mapping of m in the reverse map that is not wired: NULL if there is none,
+ * else its pmap, whose lock is held as well, and *va.  *again: a pmap was busy, the list may have
+ * changed.  The pv lock is held. */
+static struct pmap *
+pv_first_unwired(struct vm_page *m, vm_offset_t *va, bool *again)
+{
+	struct pv_entry first = {.next = m->pv_more, .pmap = m->pv_pmap, .va = m->pv_va};
+
+	*again = false;
+	for (const struct pv_entry *pv = &first; pv != NULL && pv->pmap != NULL; pv = pv->next) {
+		struct pmap *pmap = pv->pmap;
+
+		if (!pv_lock_pmap(m, pmap)) {
+			*again = true;
+			return NULL;
+		}
+		if (!(*pv_pte(m, pmap, pv->va) & PTE_WIRED)) {
+			*va = pv->va;
+			return pmap;
+		}
+		spinlock_unlock(&pmap->lock);
+	}
+	return NULL;
+}
+
+void
+pmap_remove_unwired(struct vm_page *m)
+{
+	struct pmap *pmap;
+	vm_offset_t va;
+	bool again;
+
+	spinlock_lock(pv_lock(m));
+	while ((pmap = pv_first_unwired(m, &va, &again)) != NULL || again) {
+		struct tlb_batch batch;
+
+		if (pmap == NULL)
+			continue;
+		tlb_batch_init(&batch, pmap);
+		pmap_clear_pte(pmap, va, pv_pte(m, pmap, va), &batch);
+		pv_remove_more(m, pmap, va);
+		tlb_batch_finish(&batch);
+		spinlock_unlock(&pmap->lock);
+	}
+	spinlock_unlock(pv_lock(m));
+}
+
 /* clear_bits: clear bits in the entry of one mapping, and flush if any was set; returns the old
  * entry.  Both locks are held. */
 static pte_t

@@ -44,7 +44,7 @@ static void
 charge_object(struct vm_object *object)
 {
 	assert_true(vm_charge(ptoa(object->size)));
-	object->charge = ptoa(object->size);
+	vm_object_set_charge(object, ptoa(object->size));
 }
 
 /* DSC-01 */
@@ -379,27 +379,6 @@ holes(void **state)
 	check_fill(f->proc, A, 2, 1);
 }
 
-/* What replaces a copy that was not charged must be. */
-static void
-charge(void **state)
-{
-	struct vm_fixture *f = *state;
-	struct vm_object *object = space_object(PAGES, 70);
-	uint64_t used;
-
-	space_map_object(f->map, object, A, VM_PROT_RW, VM_PROT_ALL,
-			 MAP_COPY_ON_WRITE | MAP_ACC_NO_CHARGE);
-	used = vm_charge_used();
-	vm_charge_set_limit(used + P);
-	refuse(f, KERN_RESOURCE_SHORTAGE, A, A + 2 * P);
-	discard(f->proc, A + P, A + 2 * P);
-	check_u64(used + P, vm_charge_used());
-	check_zero(f->proc, A + P, 1);
-	check_fill(f->proc, A + 2 * P, 6, 72);
-	vm_charge_set_limit(VM_CHARGE_UNLIMITED);
-	vm_object_deallocate(object);
-}
-
 struct call {
 	struct vm_fixture *f;
 	kern_return_t kr;
@@ -465,7 +444,6 @@ main(void)
 	    {"DSC-01: no processor reads the old contents", all_processors},
 	    {"DSC-02: bad ranges and wired memory are refused, nothing changed", refused},
 	    {"DSC-02: holes and guards are refused, nothing changed", holes},
-	    {"DSC-02: the charge may refuse it, nothing changed", charge},
 	    {"DSC-02: a wiring under way is waited for, and refuses", during_wiring},
 	};
 

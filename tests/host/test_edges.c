@@ -587,13 +587,12 @@ debugger_shared(void **state)
 static void
 extended_beside_busy(void **state)
 {
-	struct vm_fixture *f = *state;
 	struct vm_object *object = vm_object_allocate_anon(8);
 
-	space_map_object(f->map, object, A, RW, ALL, 0);
-	model_user_store(f->proc, A + 3 * P, 1);
+	(void)state;
+	space_object_stall(object, 3);
+	space_object_go_on(object, 3);
 	space_object_stall(object, 4);
-	check_kr(KERN_SUCCESS, vm_map_remove(f->map, A, A + 8 * P));
 	assert_true(space_object_resident(object, 3));
 	assert_false(vm_object_coalesce(object, 0, 3 * P, 2 * P));
 	assert_false(vm_object_coalesce(object, 0, 4 * P, P));

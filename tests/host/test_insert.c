@@ -181,7 +181,7 @@ ins_05_charged_object(void **state)
 	struct vm_object *object = space_object(4, 50);
 
 	assert_true(vm_charge(4 * P));
-	object->charge = 4 * P;
+	vm_object_set_charge(object, 4 * P);
 	vm_object_reference(object);
 	check_kr(KERN_SUCCESS, space_insert(f->map, object, 0, A, A + 4 * P, RW, ALL, 0));
 	space_map(f->map, A + 4 * P, 4 * P, RW, ALL, 0);

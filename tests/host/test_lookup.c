@@ -169,16 +169,17 @@ lkp_shortage(void **state)
 
 	space_map_object(f->map, object, A, R, ALL, MAP_COPY_ON_WRITE);
 	space_map(f->map, A + 4 * P, P, R, ALL, 0);
-	f->map->header.next->protection = RW; /* so that the lookup is the first to charge */
 	vm_charge_set_limit(vm_charge_used() + 3 * P);
-	fails(f, KERN_RESOURCE_SHORTAGE, A, W);
+	/* What is not writable is charged when a debugger writes to it. */
+	fails(f, KERN_RESOURCE_SHORTAGE, A, R | VM_PROT_COPY);
 	vm_charge_set_limit(VM_CHARGE_UNLIMITED);
 	for (vm_offset_t va = A; va <= A + 4 * P; va += 4 * P) {
 		struct map_snapshot *before = map_snapshot_take(f->map);
 		struct result r;
 
 		model_fail_after(1);
-		check_kr(KERN_RESOURCE_SHORTAGE, lookup(f->map, va, va == A ? W : R, &r));
+		check_kr(KERN_RESOURCE_SHORTAGE,
+			 lookup(f->map, va, va == A ? R | VM_PROT_COPY : R, &r));
 		model_fail_off();
 		no_lock(f->map);
 		check_unchanged(before, f->map);

@@ -158,7 +158,7 @@ extend_object(void **state)
 	struct vm_object *object = space_object(4, 70);
 	uint8_t byte;
 
-	object->charge = 4 * P;
+	vm_object_set_charge(object, 4 * P);
 	assert_true(vm_charge(4 * P));
 	vm_object_reference(object);
 	check_kr(KERN_SUCCESS,
@@ -400,7 +400,7 @@ extends_wired_object(void **state)
 	struct map_snapshot *before;
 	vm_offset_t addr = B;
 
-	object->charge = 4 * P;
+	vm_object_set_charge(object, 4 * P);
 	assert_true(vm_charge(4 * P));
 	vm_object_reference(object);
 	check_kr(KERN_SUCCESS,

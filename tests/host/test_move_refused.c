@@ -260,8 +260,7 @@ during_wiring(void **state)
 	struct call c[3] = {{f, 0, -1}, {f, 0, -1}, {f, 0, -1}};
 	struct thread *t[3];
 
-	space_map_object(f->map, object, A, RW, ALL, 0);
-	vm_object_deallocate(object);
+	check_kr(KERN_SUCCESS, space_insert(f->map, object, 0, A, A + 2 * P, RW, ALL, 0));
 	space_object_stall(object, 1);
 	for (size_t i = 0; i < 3; i++) {
 		t[i] = model_thread_start("caller", i == 0 ? wire : move_away, &c[i]);

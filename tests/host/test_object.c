@@ -361,7 +361,7 @@ shadow_of_private(void **state)
 	check_kr(KERN_SUCCESS, vm_object_shadow(&same, &offset, P));
 	assert_ptr_equal(object, same);
 	check_u64(P, offset);
-	check_kr(KERN_SUCCESS, vm_object_shadow_at(&same, 2 * P));
+	check_kr(KERN_SUCCESS, vm_object_shadow_at(&same, 0, 2 * P));
 	assert_ptr_equal(object, same);
 	check_u64(1, object->ref_count);
 	vm_object_deallocate(object);
@@ -412,7 +412,7 @@ shadow_without_memory(void **state)
 	vm_object_reference(object);
 	model_fail_from(1);
 	check_kr(KERN_RESOURCE_SHORTAGE, vm_object_shadow(&top, &offset, P));
-	check_kr(KERN_RESOURCE_SHORTAGE, vm_object_shadow_at(&top, P));
+	check_kr(KERN_RESOURCE_SHORTAGE, vm_object_shadow_at(&top, 0, P));
 	model_fail_off();
 	assert_ptr_equal(object, top);
 	check_u64(P, offset);

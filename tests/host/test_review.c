@@ -267,7 +267,7 @@ charge_moves_meanwhile(void **state)
 	t = model_thread_start("protects", protect_it, &p);
 	model_thread_await_sleep(t); /* in the clip: the range is judged and charged */
 	assert_true(vm_charge(2 * P));
-	object->charge = 2 * P;
+	object->flags |= VM_OBJECT_CHARGED;
 	rwlock_write_unlock(&object->lock);
 	model_thread_join(t);
 	check_kr(KERN_SUCCESS, p.kr);

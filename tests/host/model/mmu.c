@@ -479,6 +479,14 @@ remove_one(struct pmap *pmap, struct mapping *p, void *arg)
 }
 
 static void
+remove_unwired_one(struct pmap *pmap, struct mapping *p, void *arg)
+{
+	(void)arg;
+	if (!p->wired)
+		mapping_remove(pmap, p);
+}
+
+static void
 remove_write_one(struct pmap *pmap, struct mapping *p, void *arg)
 {
 	(void)arg;
@@ -526,6 +534,12 @@ void
 pmap_remove_all(struct vm_page *m)
 {
 	by_page(m, remove_one, NULL);
+}
+
+void
+pmap_remove_unwired(struct vm_page *m)
+{
+	by_page(m, remove_unwired_one, NULL);
 }
 
 void

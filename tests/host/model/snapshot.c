@@ -24,6 +24,13 @@ struct map_snapshot {
 	size_t lines;
 };
 
+/* object_flags: whether it is ONEMAPPING says nothing as long as there is one reference. */
+static uint32_t
+object_flags(const struct vm_object *object)
+{
+	return object->flags | (object->ref_count == 1 ? VM_OBJECT_ONEMAPPING : 0);
+}
+
 static void
 describe_chain(FILE *out, const struct vm_object *object)
 {
@@ -32,8 +39,8 @@ describe_chain(FILE *out, const struct vm_object *object)
 			"    object %p %s refs %u size %#lx resident %lu shadows %u flags %#x "
 			"charge %#zx backing offset %#lx\n",
 			(const void *)object, object->pager->name, object->ref_count, object->size,
-			object->resident, object->shadow_count, object->flags, object->charge,
-			object->backing != NULL ? object->backing_offset : 0);
+			object->resident, object->shadow_count, object_flags(object),
+			object->charge, object->backing != NULL ? object->backing_offset : 0);
 }
 
 static void

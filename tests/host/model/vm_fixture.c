@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Boot and inspection of the whole vm. */
 #include "kernel/base/sched.h"
+#include "model/charges.h"
 #include "model/kernel.h"
 #include "model/memory.h"
 #include "model/memory_fixture.h"
@@ -59,6 +60,7 @@ vm_fixture_audit(struct vm_fixture *f)
 	check_u64(0, curthread()->lockorder.count);
 	vm_phys_audit();
 	model_tlb_audit();
+	charges_check();
 	audit_map(f->map);
 	audit_map(kernel_map);
 	audit_map(kmem_map);

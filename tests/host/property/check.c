@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vm/ against the model: page by page, from the entries, from the page tables and from memory. */
 #include "kernel/base/sched.h"
+#include "model/charges.h"
 #include "model/mmu.h"
 #include "property/world.h"
 #include "vm/pmap.h"
-#include "vm/vm_charge.h"
 #include "vm/vm_kern.h"
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
@@ -283,60 +283,6 @@ check_objects(void)
 	}
 }
 
-/* ---- the commit account: each byte is charged to an entry or to an object ---- */
-
-#define SEEN_MAX 8192
-
-struct charges {
-	struct vm_object *seen[SEEN_MAX];
-	size_t nseen;
-	uint64_t bytes;
-};
-
-/* add_chain: the object and what it shadows, each once. */
-static void
-add_chain(struct charges *c, struct vm_object *object)
-{
-	for (; object != NULL; object = object->backing) {
-		for (size_t i = 0; i < c->nseen; i++) {
-			if (c->seen[i] == object)
-				return;
-		}
-		if (c->nseen == SEEN_MAX)
-			world_failed("more than %d objects", SEEN_MAX);
-		c->seen[c->nseen++] = object;
-		c->bytes += object->charge;
-	}
-}
-
-static void
-add_map(struct charges *c, vm_map_t map)
-{
-	vm_map_entry_t e;
-
-	vm_map_for_each (e, map) {
-		if (e->eflags & VM_ENTRY_CHARGED)
-			c->bytes += e->end - e->start;
-		if (!(e->eflags & (VM_ENTRY_GUARD | VM_ENTRY_IS_SUB_MAP)))
-			add_chain(c, e->object);
-	}
-}
-
-static void
-check_charge(void)
-{
-	static struct charges c;
-
-	c.nseen = 0;
-	c.bytes = world.charge;
-	for (size_t i = 0; i < PROPERTY_OBJECTS; i++)
-		add_chain(&c, world.object[i]);
-	for (unsigned i = 0; i < OP_SPACES; i++)
-		if (world_map(i) != NULL)
-			add_map(&c, world_map(i));
-	check(0, 0, "bytes charged", c.bytes, vm_charge_used());
-}
-
 /* ---- everything ---- */
 
 static void
@@ -355,7 +301,7 @@ check_world(void)
 	audit(kernel_map);
 	audit(kmem_map);
 	check_objects();
-	check_charge();
+	charges_check();
 	for (unsigned i = 0; i < OP_SPACES; i++) {
 		if (world_map(i) == NULL)
 			continue;

@@ -155,7 +155,7 @@ make_object(size_t number)
 
 	if (object == NULL || !vm_charge(ptoa(pages)))
 		world_failed("no object %zu", number);
-	object->charge = ptoa(pages);
+	vm_object_set_charge(object, ptoa(pages));
 	world.object[number] = object;
 	for (size_t i = 0; i < pages; i++) {
 		uint8_t value = (uint8_t)(0x80 + number * PROPERTY_OBJECT_PAGES + i);
@@ -189,7 +189,6 @@ world_begin(void)
 	steps = 0;
 	vm_fixture_drop_spares();
 	at_start = vm_usage_read();
-	world.charge = vm_charge_used();
 	world.parent = vm_map_create(kernel_pmap, world_address(SPACE_PARENT, 0),
 				     world_address(SPACE_PARENT, REF_PAGES));
 	world.sub = vm_map_create(kernel_pmap, world_address(SPACE_SUB, SUB_FIRST),

@@ -26,7 +26,6 @@ struct world {
 	vm_map_t parent, sub;
 	struct vm_object *object[PROPERTY_OBJECTS];
 	struct cell *cell[PROPERTY_OBJECTS][PROPERTY_OBJECT_PAGES];
-	uint64_t charge; /* of the rest of the machine */
 };
 
 extern struct world world;
