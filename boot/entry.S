@@ -15,7 +15,8 @@
  *
  *	3. PAE, long mode, NX, paging; jump to 64-bit code, then high, then boot_start(magic, info)
  *
- * These tables live until pmap_bootstrap() replaces them.
+ * The boot processor uses these tables until pmap_bootstrap() replaces them, the others on their way
+ * up (boot_ap_start).
  */
 #include "boot/multiboot.h"
 #include <machine/asmdefs.h>
@@ -25,6 +26,10 @@
 #define CPUID_EXT_NX	   (1 << 20)
 #define CPUID_EXT_LONG	   (1 << 29)
 #define EFLAGS_ID	   (1 << 21)
+
+/* boot_gdt's last slot: 32-bit code, which only other processors pass through. */
+#define BOOT_CODE32	0x18
+#define GDT_BITS_CODE32 0x00cf9b000000ffff
 
 #define PTE_TABLE     0x003		/* present, writable */
 #define PTE_LARGE     0x083		/* present, writable, page size */
@@ -38,6 +43,20 @@
 #define SERIAL_EMPTY  0x20
 #define VGA_TEXT      0xb8000
 #define VGA_WHITE_RED 0x4f
+
+/* ENABLE_LONG_MODE: paging with the tables pictured above.  Clobbers eax, ecx, edx. */
+.macro ENABLE_LONG_MODE
+	movl	$(CR4_PAE | CR4_PGE), %eax
+	movl	%eax, %cr4
+	movl	$boot_pml4, %eax
+	movl	%eax, %cr3
+	movl	$MSR_EFER, %ecx
+	rdmsr
+	orl	$(EFER_SCE | EFER_LME | EFER_NXE), %eax
+	wrmsr
+	movl	$(CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE), %eax
+	movl	%eax, %cr0
+.endm
 
 	.section .boot.text, "ax"
 	.code32
@@ -54,16 +73,7 @@ boot_entry:
 	call	boot_check_processor
 	call	boot_build_tables
 
-	movl	$(CR4_PAE | CR4_PGE), %eax
-	movl	%eax, %cr4
-	movl	$boot_pml4, %eax
-	movl	%eax, %cr3
-	movl	$MSR_EFER, %ecx
-	rdmsr
-	orl	$(EFER_SCE | EFER_LME | EFER_NXE), %eax
-	wrmsr
-	movl	$(CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE), %eax
-	movl	%eax, %cr0
+	ENABLE_LONG_MODE
 	lgdt	boot_gdt_pointer
 	ljmp	$GDT_KERNEL_CODE, $boot_long_mode
 	.cfi_endproc
@@ -173,12 +183,59 @@ boot_long_mode:
 	jmpq	*%rax
 	.cfi_endproc
 
+/*
+ * boot_ap_start: where every processor but the first begins, in real mode, in a page below 1 MiB that
+ * smp.c has copied it to: up to boot_ap_end.  From there it goes the way of the first one, to
+ * boot_ap_high.
+ */
+	.code16
+	.balign	16
+	.globl	boot_ap_start, boot_ap_end
+boot_ap_start:
+	cli
+	cld
+	movw	%cs, %ax
+	movw	%ax, %ds
+	lgdtl	boot_ap_gdt_pointer - boot_ap_start
+	movl	$(CR0_ET | CR0_PE), %eax
+	movl	%eax, %cr0
+	ljmpl	$BOOT_CODE32, $boot_ap_protected
+	.balign	4
+boot_ap_gdt_pointer:
+	.short	boot_gdt_end - boot_gdt - 1
+	.long	boot_gdt
+boot_ap_end:
+
+	.code32
+boot_ap_protected:
+	.cfi_startproc
+	.cfi_undefined eip
+	movl	$GDT_KERNEL_DATA, %eax
+	movl	%eax, %ds
+	movl	%eax, %es
+	movl	%eax, %ss
+	ENABLE_LONG_MODE
+	ljmp	$GDT_KERNEL_CODE, $boot_ap_long_mode
+	.cfi_endproc
+
+	.code64
+boot_ap_long_mode:
+	.cfi_startproc
+	.cfi_undefined rip
+	xorl	%eax, %eax
+	movl	%eax, %fs
+	movl	%eax, %gs
+	movq	$boot_ap_high, %rax
+	jmpq	*%rax
+	.cfi_endproc
+
 	.section .boot.data, "aw"
 	.balign	8
 boot_gdt:
 	.quad	0
 	.quad	GDT_BITS_KERNEL_CODE
 	.quad	GDT_BITS_KERNEL_DATA
+	.quad	GDT_BITS_CODE32
 boot_gdt_end:
 boot_gdt_pointer:
 	.short	boot_gdt_end - boot_gdt - 1
@@ -232,5 +289,27 @@ boot_high:
 	ud2
 	.cfi_endproc
 	.size	boot_high, . - boot_high
+
+/*
+ * boot_ap_high: the same for another processor.  smp_start (smp.c) says what it is to work with.
+ */
+	.globl	boot_ap_high
+	.type	boot_ap_high, @function
+boot_ap_high:
+	.cfi_startproc
+	.cfi_undefined rip
+	movq	smp_start + SMP_START_CR3, %rax
+	movq	%rax, %cr3
+	movq	smp_start + SMP_START_STACK, %rsp
+	movq	smp_start + SMP_START_PERCPU, %rax
+	movq	%rax, %rdx
+	shrq	$32, %rdx
+	movl	$MSR_GS_BASE, %ecx
+	wrmsr
+	xorl	%ebp, %ebp
+	call	smp_entered
+	ud2
+	.cfi_endproc
+	.size	boot_ap_high, . - boot_ap_high
 
 	.section .note.GNU-stack, "", @progbits

@@ -12,6 +12,7 @@
  * The rest happens on a kernel thread, which has a guarded stack and may sleep; the boot thread ends.
  */
 #include <machine/cpu.h>
+#include <machine/smp.h>
 #include <machine/start.h>
 #include <machine/upcalls.h>
 #include "boot/boot_info.h"
@@ -51,6 +52,7 @@ add_memory(const struct boot_info *bi)
 		vm_phys_early_add(bi->memory[i].start, bi->memory[i].end);
 	for (uint32_t i = 0; i < bi->reserved_count; i++)
 		vm_phys_early_reserve(bi->reserved[i].start, bi->reserved[i].end);
+	smp_reserve();
 }
 
 static void
@@ -91,6 +93,7 @@ static void
 start(void *arg)
 {
 	(void)arg;
+	smp_init();
 	debug_fault();
 	run_supervise(run_first());
 }

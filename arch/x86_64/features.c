@@ -90,6 +90,7 @@ read_features(struct cpu_features *f)
 	f->x2apic = (one.ecx & LEAF1_ECX_X2APIC) != 0;
 	f->xsave = (one.ecx & LEAF1_ECX_XSAVE) != 0;
 	f->rdrand = (one.ecx & LEAF1_ECX_RDRAND) != 0;
+	f->machine_check = (one.edx & LEAF1_EDX_MCE) != 0;
 	f->global_pages = (one.edx & LEAF1_EDX_PGE) != 0;
 	f->fsgsbase = (seven.ebx & LEAF7_EBX_FSGS) != 0;
 	f->smep = (seven.ebx & LEAF7_EBX_SMEP) != 0;
@@ -113,14 +114,12 @@ patch_smap_sites(void)
 }
 
 void
-features_init(void)
+features_cpu_init(void)
 {
-	struct cpu_features *f = &cpu_features;
+	const struct cpu_features *f = &cpu_features;
 	uint64_t cr4 = cr4_read();
 
-	read_names(f);
-	read_features(f);
-	if ((cpuid(1, 0).edx & LEAF1_EDX_MCE) != 0)
+	if (f->machine_check)
 		cr4 |= CR4_MCE;
 	if (f->global_pages)
 		cr4 |= CR4_PGE;
@@ -130,11 +129,19 @@ features_init(void)
 		cr4 |= CR4_UMIP;
 	if (f->fsgsbase)
 		cr4 |= CR4_FSGSBASE;
-	if (f->smap) {
-		patch_smap_sites();
+	if (f->smap)
 		cr4 |= CR4_SMAP;
-	}
 	cr4_write(cr4);
+}
+
+void
+features_init(void)
+{
+	read_names(&cpu_features);
+	read_features(&cpu_features);
+	if (cpu_features.smap)
+		patch_smap_sites();
+	features_cpu_init();
 }
 
 void

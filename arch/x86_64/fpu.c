@@ -56,18 +56,27 @@ xcr0_write(uint64_t value)
 	__asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"(value >> 32));
 }
 
-/* enable_xsave: switch on all parts that are known here and that the processor has. */
+/* choose_components: all parts of the state that are known here and that the processor has. */
 static void
-enable_xsave(void)
+choose_components(void)
 {
 	uint64_t known = XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512;
 
-	cr4_write(cr4_read() | CR4_OSXSAVE);
 	components = cpuid(CPUID_XSTATE, 0).eax & known;
 	if ((components & XCR0_AVX) == 0 || (components & XCR0_AVX512) != XCR0_AVX512)
 		components &= ~(uint64_t)XCR0_AVX512;
-	xcr0_write(components);
-	state_size = cpuid(CPUID_XSTATE, 0).ebx; /* for what XCR0 has on now */
+}
+
+void
+fpu_cpu_init(void)
+{
+	cr0_write((cr0_read() & ~(uint64_t)(CR0_EM | CR0_TS)) | CR0_MP | CR0_NE);
+	cr4_write(cr4_read() | CR4_OSFXSR | CR4_OSXMMEXCPT);
+	if (cpu_features.xsave) {
+		cr4_write(cr4_read() | CR4_OSXSAVE);
+		xcr0_write(components);
+	}
+	__asm__ volatile("fninit");
 }
 
 void
@@ -75,11 +84,12 @@ fpu_init(void)
 {
 	static struct fpu_state probe __attribute__((aligned(FPU_STATE_ALIGN)));
 
-	cr0_write((cr0_read() & ~(uint64_t)(CR0_EM | CR0_TS)) | CR0_MP | CR0_NE);
-	cr4_write(cr4_read() | CR4_OSFXSR | CR4_OSXMMEXCPT);
 	if (cpu_features.xsave)
-		enable_xsave();
-	__asm__ volatile("fninit; fxsave64 %0" : "=m"(probe));
+		choose_components();
+	fpu_cpu_init();
+	if (cpu_features.xsave)
+		state_size = cpuid(CPUID_XSTATE, 0).ebx; /* for what XCR0 has on now */
+	__asm__ volatile("fxsave64 %0" : "=m"(probe));
 	if (probe.mxcsr_mask != 0)
 		mxcsr_mask = probe.mxcsr_mask;
 }

@@ -58,11 +58,6 @@ syscall_init(void)
 void
 trap_init(void)
 {
-	struct {
-		uint16_t limit;
-		uint64_t base;
-	} __attribute__((packed)) idtr = {sizeof(idt) - 1, (uintptr_t)idt};
-
 	for (unsigned v = 0; v < VECTOR_COUNT; v++)
 		set_gate(v, GATE_INTERRUPT);
 	set_gate(TRAP_BREAKPOINT, GATE_INTERRUPT | GATE_USER);
@@ -70,6 +65,17 @@ trap_init(void)
 	set_gate(TRAP_NMI, GATE_INTERRUPT | IST_NMI);
 	set_gate(TRAP_DOUBLE_FAULT, GATE_INTERRUPT | IST_DOUBLE_FAULT);
 	set_gate(TRAP_MACHINE_CHECK, GATE_INTERRUPT | IST_MACHINE_CHECK);
+	trap_cpu_init();
+}
+
+void
+trap_cpu_init(void)
+{
+	struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) idtr = {sizeof(idt) - 1, (uintptr_t)idt};
+
 	__asm__ volatile("lidt %0" : : "m"(idtr));
 	syscall_init();
 }

@@ -7,6 +7,7 @@
  */
 #include <machine/acpi.h>
 #include <machine/apic.h>
+#include <machine/cpu.h>
 #include <machine/features.h>
 #include <machine/param.h>
 #include <machine/percpu.h>
@@ -26,6 +27,8 @@
 #define LAPIC_EOI	    0x0b0
 #define LAPIC_SPURIOUS	    0x0f0
 #define LAPIC_ESR	    0x280
+#define LAPIC_COMMAND	    0x300
+#define LAPIC_COMMAND_HIGH  0x310
 #define LAPIC_LVT_TIMER	    0x320
 #define LAPIC_LVT_LINT0	    0x350
 #define LAPIC_LVT_LINT1	    0x360
@@ -38,6 +41,12 @@
 #define LVT_MASKED	      0x10000
 #define LVT_NMI		      0x400
 #define DIVIDE_BY_16	      0x3
+#define COMMAND_NMI	      0x00400
+#define COMMAND_INIT	      0x00500
+#define COMMAND_STARTUP	      0x00600
+#define COMMAND_PENDING	      0x01000
+#define COMMAND_ASSERT	      0x04000
+#define COMMAND_LEVEL	      0x08000
 #define XAPIC_ID_SHIFT	      24
 
 /* Constant after lapic_init on the boot processor. */
@@ -60,25 +69,12 @@ lapic_write(uint32_t reg, uint32_t value)
 		msr_write(X2APIC_MSRS + (reg >> REGISTER_SHIFT), value);
 }
 
-/* enable: choose the mode and map the registers if they are in memory. */
-static void
-enable(void)
-{
-	uint64_t base = msr_read(MSR_APIC_BASE);
-
-	if (cpu_features.x2apic) {
-		msr_write(MSR_APIC_BASE, base | APIC_BASE_ENABLE | APIC_BASE_X2APIC);
-		if ((msr_read(MSR_APIC_BASE) & APIC_BASE_X2APIC) != 0)
-			return;
-	}
-	msr_write(MSR_APIC_BASE, base | APIC_BASE_ENABLE);
-	registers = pmap_map_registers(base & APIC_BASE_ADDRESS, PAGE_SIZE);
-}
-
 void
-lapic_init(void)
+lapic_cpu_init(void)
 {
-	enable();
+	uint64_t mode = registers == NULL ? APIC_BASE_X2APIC : 0;
+
+	msr_write(MSR_APIC_BASE, msr_read(MSR_APIC_BASE) | APIC_BASE_ENABLE | mode);
 	lapic_write(LAPIC_TPR, 0);
 	lapic_write(LAPIC_LVT_LINT0, LVT_MASKED); /* the old controllers' line */
 	lapic_write(LAPIC_LVT_LINT1, LVT_NMI);
@@ -89,6 +85,28 @@ lapic_init(void)
 	lapic_write(LAPIC_SPURIOUS, LAPIC_SOFTWARE_ENABLE | VECTOR_SPURIOUS);
 	lapic_eoi(); /* whatever the firmware left unfinished */
 	curcpu()->apic_id = lapic_id();
+}
+
+/* x2apic_works: switch the better mode on, if it is there. */
+static bool
+x2apic_works(void)
+{
+	uint64_t base = msr_read(MSR_APIC_BASE);
+
+	if (!cpu_features.x2apic)
+		return false;
+	msr_write(MSR_APIC_BASE, base | APIC_BASE_ENABLE | APIC_BASE_X2APIC);
+	return (msr_read(MSR_APIC_BASE) & APIC_BASE_X2APIC) != 0;
+}
+
+void
+lapic_init(void)
+{
+	uint64_t base = msr_read(MSR_APIC_BASE) & APIC_BASE_ADDRESS;
+
+	if (!x2apic_works())
+		registers = pmap_map_registers(base, PAGE_SIZE);
+	lapic_cpu_init();
 }
 
 uint32_t
@@ -103,6 +121,48 @@ void
 lapic_eoi(void)
 {
 	lapic_write(LAPIC_EOI, 0);
+}
+
+/* send: have the command carried out on the processor with this number.  Interrupts off: the two
+ * halves of xAPIC's register belong together. */
+static void
+send(uint32_t apic_id, uint32_t command)
+{
+	if (registers == NULL) {
+		msr_write(X2APIC_MSRS + (LAPIC_COMMAND >> REGISTER_SHIFT),
+			  (uint64_t)apic_id << 32 | command);
+		return;
+	}
+	while ((lapic_read(LAPIC_COMMAND) & COMMAND_PENDING) != 0)
+		cpu_pause();
+	lapic_write(LAPIC_COMMAND_HIGH, apic_id << XAPIC_ID_SHIFT);
+	lapic_write(LAPIC_COMMAND, command);
+}
+
+void
+lapic_send(uint32_t apic_id, uint8_t vector)
+{
+	/* What was stored before is seen by who is interrupted: in x2APIC mode this is not implied. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	send(apic_id, COMMAND_ASSERT | vector);
+}
+
+void
+lapic_send_nmi(uint32_t apic_id)
+{
+	send(apic_id, COMMAND_ASSERT | COMMAND_NMI);
+}
+
+void
+lapic_send_init(uint32_t apic_id)
+{
+	send(apic_id, COMMAND_ASSERT | COMMAND_LEVEL | COMMAND_INIT);
+}
+
+void
+lapic_send_startup(uint32_t apic_id, uint32_t page)
+{
+	send(apic_id, COMMAND_ASSERT | COMMAND_STARTUP | page);
 }
 
 void

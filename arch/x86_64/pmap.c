@@ -34,6 +34,7 @@
 #include "vm/vm_zone.h"
 #include <machine/cpu.h>
 #include <machine/pmap.h>
+#include <machine/shootdown.h>
 
 static struct vm_zone pmap_zone;
 static uint64_t pmap_last_id; /* (a) */
@@ -101,6 +102,7 @@ pmap_destroy(struct pmap *pmap)
 		pmap_activate(kernel_pmap);
 	spin_exit();
 	VERIFY(pmap != kernel_pmap, "kernel_pmap is for ever");
+	shootdown_leave(pmap);
 	VERIFY(__atomic_load_n(&pmap->active, __ATOMIC_SEQ_CST) == 0,
 	       "pmap %p is loaded on processors %#x", (void *)pmap, pmap->active);
 	pmap_remove(pmap, 0, VM_MAX_USER_ADDRESS);

@@ -211,6 +211,19 @@ pmap_cpu_init(void)
 	tlb_flush_all();
 }
 
+void
+pmap_cpu_prepare(struct percpu *p)
+{
+	p->loaded_pmap = kernel_pmap;
+	__atomic_fetch_or(&kernel_pmap->active, 1u << p->id, __ATOMIC_SEQ_CST);
+}
+
+uint64_t
+pmap_kernel_cr3(void)
+{
+	return direct_map_phys(kernel_pmap->root);
+}
+
 /* device_reserve: `size` bytes of the window, aligned as pa is, so that large pages fit, and with
  * an unmapped page behind them.  kernel_pmap's lock is held. */
 static vm_offset_t

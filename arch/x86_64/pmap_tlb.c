@@ -80,9 +80,8 @@ tlb_flush_all(void)
 	cr4_write(cr4);
 }
 
-/* flush_local: forget [start, end) of the loaded pmap, or of kernel_pmap, on this processor. */
-static void
-flush_local(const struct pmap *pmap, vm_offset_t start, vm_offset_t end)
+void
+tlb_flush_range(const struct pmap *pmap, vm_offset_t start, vm_offset_t end)
 {
 	if (atop(end - start) <= TLB_FLUSH_PAGES) {
 		for (vm_offset_t va = start; va < end; va += PAGE_SIZE)
@@ -105,7 +104,7 @@ pmap_invalidate_range(struct pmap *pmap, vm_offset_t start, vm_offset_t end)
 	if (pcids_on && pmap != kernel_pmap)
 		__atomic_fetch_or(&pmap->stale, loaded ? ~self : ~0u, __ATOMIC_SEQ_CST);
 	if (loaded)
-		flush_local(pmap, start, end);
+		tlb_flush_range(pmap, start, end);
 	pmap_shootdown(pmap, start, end);
 }
 

@@ -74,7 +74,9 @@ void tlb_load(struct pmap *pmap);
 /* tlb_enable_pcids: tag cached translations by address space where the processor can. */
 void tlb_enable_pcids(void);
 
-/* tlb_flush_all: forget everything on this processor, global entries too. */
+/* tlb_flush_all: forget everything on this processor, global entries too.
+ * tlb_flush_range: forget [start, end) of the loaded pmap, or of kernel_pmap. */
 void tlb_flush_all(void);
+void tlb_flush_range(const struct pmap *pmap, vm_offset_t start, vm_offset_t end);
 
 #endif

@@ -49,7 +49,7 @@ struct table_pointer {
 	uint64_t base;
 } __attribute__((packed));
 
-static struct cpu_segments boot_segments; /* of the one processor that runs */
+static struct cpu_segments boot_segments; /* of the boot processor, which needs it before there is a heap */
 
 /* fill: tables that depend on their own addresses. */
 static void
@@ -72,10 +72,16 @@ fill(struct cpu_segments *s, struct percpu *p)
 	}
 }
 
-void
-segments_init(struct percpu *p)
+size_t
+segments_size(void)
 {
-	struct cpu_segments *s = &boot_segments;
+	return sizeof(struct cpu_segments);
+}
+
+void
+segments_init(struct percpu *p, void *memory)
+{
+	struct cpu_segments *s = memory != NULL ? memory : &boot_segments;
 	struct table_pointer gdtr = {sizeof(s->gdt) - 1, (uintptr_t)s->gdt};
 
 	fill(s, p);

@@ -54,7 +54,7 @@ boot_start(uint32_t magic, uint32_t info_phys)
 
 	uart_init();
 	kprintf("Pagoda\n");
-	segments_init(curcpu());
+	segments_init(curcpu(), NULL);
 	trap_init();
 	pic_disable();
 	bi = boot_info_init(magic, info_phys);

@@ -1,28 +1,28 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The scheduler: which thread runs next, and for how long.
+ * The scheduler: which thread runs next, where, and for how long.
  *
- * Each processor has a run queue: a list of ready threads for each priority, and a word with a bit
- * for each list that is not empty, so that the best thread is found by one instruction.
- *
- *	runqs[cpu].nonempty	0 0 1 0 ... 1
- *	runqs[cpu].ready[]	    |       +--> thread --> thread	priority 2
- *				    +--> thread				priority 5
- *
- * A running thread is on no queue.  A thread that is made ready goes to the queue of the processor
- * that makes it ready.  The idle thread is on no queue ever; it runs when the queue is empty.
+ * A ready thread is on the run queue of one processor (runq.h), a running one on none, the idle threads
+ * never are.
  *
  * Turns.  Threads of one priority take turns of SCHED_QUANTUM_NS.  Who is preempted by a better
  * thread keeps the rest of the quantum and the first place in its list; who has used it up, or
  * yields, goes to the end with a new one.  The timer is asked for only while two threads share a
  * priority that runs: a thread alone is never interrupted for the scheduler's sake.
  *
- * Preemption.  preempt_pending of the running thread says that it should go.  It is looked at on
- * the way out of each interrupt and trap, and when the last spinlock is released, never inside.
+ * Places.  A thread that becomes ready goes back to the processor where it ran last, if that is idle;
+ * to another idle one; to the first one again, if it is better than what runs there; else to where
+ * fewest threads are.  At the end of its turn a thread that has rivals moves to a processor with fewer
+ * of them: three threads on two processors get two thirds of one each.  A processor that becomes idle
+ * looks for threads that wait at others (sched_steal).
  *
- * Hand-over.  One lock, sched_lock, guards all of this.  It is taken by the thread that goes and
- * released by the thread that comes, on its own stack: so nobody, on any processor, sees a thread
- * as ready or dead while its stack is still in use.
+ * Preemption.  preempt_pending of the running thread says that it should go.  Only its own processor
+ * sets it: another one that wants something sends an interrupt (cpu_reschedule), whose handler looks
+ * at the queue.  It is looked at on the way out of each interrupt and trap, and when the last spinlock
+ * is released, never inside.
+ *
+ * Hand-over.  The lock of a run queue guards also who runs on its processor.  It is taken by the thread
+ * that goes and released by the thread that comes, on its own stack: so who holds the lock of
+ * runqs[t->cpu] sees no thread as ready, asleep or dead while its stack is still in use.
  *
  *	thread A			thread B
  *	lock
@@ -32,75 +32,52 @@
  *					unlock
  *
  * The processor's note whether interrupts were on belongs to the lock's holder, so each thread
- * saves its own around the switch.
+ * saves its own around the switch.  No two of these locks are held at once: a thread that moves is
+ * on no queue in between.  t->cpu changes only under the lock of the queue that it named before.
  *
- * Death.  A zombie cannot free the stack it runs on, and the thread that comes next may hold any
- * sleeping lock; so the dead are left to the reaper, a thread for just that.
- *
- * One queue lock per processor, and idle processors that look at the queues of others, can come
- * without a change of the interface; thread->cpu says already which queue a ready thread is on.
+ * Birth, death and idleness: sched_life.c.
  */
 #include "kernel/base/sched.h"
 #include "kernel/base/clock.h"
 #include "kernel/base/debug.h"
 #include "kernel/base/panic.h"
+#include "kernel/base/runq.h"
 #include "kernel/base/sleepq.h"
 #include "kernel/base/spinlock.h"
-#include "kernel/base/string.h"
 #include <machine/cpu.h>
 #include <machine/param.h>
-
-#define STACK_ALIGNMENT 16
 
 #define QUANTUM_NS    debug_limit(SCHED_QUANTUM_NS, QUANTUM_SMALL)
 #define QUANTUM_SMALL 500000 /* ns */
 
 _Static_assert(SCHED_PRIORITIES <= 64, "one word has a bit for each priority");
 
-struct runq {
-	uint64_t nonempty;		     /* sched_lock: bit p is set if ready[p] is not empty */
-	struct list ready[SCHED_PRIORITIES]; /* sched_lock */
+struct runq runqs[MACHINE_MAX_CPUS] = {
+    [0 ... MACHINE_MAX_CPUS - 1] = {.lock = SPINLOCK_INITIALIZER("run queue", LOCK_RANK_SCHED)},
 };
 
-/* A thread that the scheduler makes before there is memory to allocate. */
-struct own_thread {
-	struct thread thread;
-	uint8_t stack[KERNEL_STACK_SIZE] __attribute__((aligned(STACK_ALIGNMENT)));
-};
+static uint32_t online; /* (a) processors that schedule, a bit each */
+static uint32_t idle;	/* (a) those that run their idle thread */
 
-static struct spinlock sched_lock = SPINLOCK_INITIALIZER("sched", LOCK_RANK_SCHED);
-static struct runq runqs[MACHINE_MAX_CPUS];		/* sched_lock; by processor id */
-static struct list threads = LIST_INITIALIZER(threads); /* sched_lock; started, not reaped */
-static struct list zombies = LIST_INITIALIZER(zombies); /* sched_lock; for the reaper */
-static struct own_thread idle, reaper;
+/* ---- The current processor; its queue is locked ---- */
 
-bool (*sched_idle_hook)(void);
-
-static void
-runq_insert(struct runq *q, struct thread *t, bool at_front)
+static struct runq *
+my_runq(void)
 {
-	struct list *l = &q->ready[t->priority];
-
-	if (at_front)
-		list_push_front(l, &t->run_link);
-	else
-		list_push_back(l, &t->run_link);
-	q->nonempty |= (uint64_t)1 << t->priority;
+	return &runqs[curcpu()->id];
 }
 
-static void
-runq_remove(struct runq *q, struct thread *t)
+/* my_runq_lock: a thread may move until it has the lock, and then the queue is another's. */
+static struct runq *
+my_runq_lock(void)
 {
-	list_remove(&t->run_link);
-	if (list_empty(&q->ready[t->priority]))
-		q->nonempty &= ~((uint64_t)1 << t->priority);
-}
+	struct runq *q;
 
-/* runq_best: the best priority with a ready thread; SCHED_PRIO_IDLE if there is none. */
-static unsigned int
-runq_best(const struct runq *q)
-{
-	return q->nonempty == 0 ? SCHED_PRIO_IDLE : (unsigned int)__builtin_ctzll(q->nonempty);
+	spin_enter();
+	q = my_runq();
+	spinlock_lock(&q->lock);
+	spin_exit();
+	return q;
 }
 
 /* take_best: the thread that c runs next, taken off its queue. */
@@ -108,12 +85,12 @@ static struct thread *
 take_best(struct percpu *c)
 {
 	struct runq *q = &runqs[c->id];
-	unsigned int best = runq_best(q);
+	unsigned best = runq_best(q);
 	struct thread *t;
 
 	if (best == SCHED_PRIO_IDLE)
 		return c->idle;
-	t = list_first_entry(&q->ready[best], struct thread, run_link);
+	t = runq_first(q, best);
 	runq_remove(q, t);
 	return t;
 }
@@ -136,7 +113,7 @@ static void
 look_for_rivals(struct percpu *c)
 {
 	struct thread *t = c->curthread;
-	unsigned int best = runq_best(&runqs[c->id]);
+	unsigned best = runq_best(&runqs[c->id]);
 
 	if (t->preempt_pending || best == SCHED_PRIO_IDLE || best > t->priority)
 		return;
@@ -146,24 +123,25 @@ look_for_rivals(struct percpu *c)
 		clock_set_deadline(c->quantum_start + t->quantum_left);
 }
 
-/* requeue: put the current thread, which is to go but stays ready, back on its queue. */
+/* note_idle: whether this processor runs its idle thread, for those who place threads. */
 static void
-requeue(struct thread *t)
+note_idle(struct percpu *c, bool now)
 {
-	bool keeps_turn = t->quantum_left > 0;
+	uint32_t bit = 1u << c->id;
 
-	if (t->priority == SCHED_PRIO_IDLE)
+	if (((__atomic_load_n(&idle, __ATOMIC_RELAXED) & bit) != 0) == now)
 		return;
-	if (!keeps_turn)
-		t->quantum_left = QUANTUM_NS;
-	runq_insert(&runqs[t->cpu], t, keeps_turn);
+	if (now)
+		__atomic_fetch_or(&idle, bit, __ATOMIC_SEQ_CST);
+	else
+		__atomic_fetch_and(&idle, ~bit, __ATOMIC_SEQ_CST);
 }
 
 /*
  * switch_away: run the best thread instead of the current one, whose new state is set.
  *
- * Locks:   sched_lock, and no other spinlock; held again on return, when the thread's next turn
- *          has come, perhaps on another processor.
+ * Locks:   this processor's run queue, and no other spinlock; on return, when the thread's next turn
+ *          has come, that of the processor where that is.
  */
 static void
 switch_away(void)
@@ -173,85 +151,286 @@ switch_away(void)
 	uint32_t irqs_were_on = c->spin_irqs_were_on;
 
 	ASSERT(c->spin_depth == 1, "switch with %u spinlocks held", c->spin_depth);
-	account(c, clock_now());
-	if (cur->state == THREAD_READY)
-		requeue(cur);
 	next = take_best(c);
 	next->state = THREAD_RUNNING;
 	next->preempt_pending = false;
-	next->cpu = c->id;
-	if (next != cur)
+	runqs[c->id].running = next->priority;
+	note_idle(c, next == c->idle);
+	if (next != cur) {
+		lockorder_release(&runqs[c->id].lock);
 		context_switch(cur, next);
-
-	c = curcpu();
+		c = curcpu();
+		lockorder_note(&runqs[c->id].lock, runqs[c->id].lock.name, LOCK_RANK_SCHED,
+			       LOCK_CALLER);
+	}
 	c->spin_irqs_were_on = irqs_were_on;
 	look_for_rivals(c);
 }
 
-/* make_ready: t, new or asleep, becomes ready on this processor.  sched_lock held. */
-static void
-make_ready(struct thread *t)
-{
-	struct percpu *c = curcpu();
+/* ---- Places ---- */
 
+/* allowed_on: which processors may t run on, of those that there are? */
+static uint32_t
+allowed_on(const struct thread *t)
+{
+	uint32_t all = __atomic_load_n(&online, __ATOMIC_RELAXED);
+
+	return (t->affinity & all) != 0 ? t->affinity & all : all;
+}
+
+static uint32_t
+load_of(uint32_t cpu)
+{
+	return __atomic_load_n(&runqs[cpu].load, __ATOMIC_RELAXED);
+}
+
+static uint32_t
+first_of(uint32_t set)
+{
+	return (uint32_t)__builtin_ctz(set);
+}
+
+/* idle_of: those of the set that have nothing to do. */
+static uint32_t
+idle_of(uint32_t set)
+{
+	return set & __atomic_load_n(&idle, __ATOMIC_SEQ_CST);
+}
+
+/* least_loaded: the processor of the set with fewest threads; on a tie `favourite`. */
+static uint32_t
+least_loaded(uint32_t set, uint32_t favourite)
+{
+	uint32_t best = favourite;
+
+	for (; set != 0; set &= set - 1) {
+		if (load_of(first_of(set)) < load_of(best))
+			best = first_of(set);
+	}
+	return best;
+}
+
+/* choose_cpu: where t, which becomes ready, goes. */
+static uint32_t
+choose_cpu(const struct thread *t)
+{
+	uint32_t set = allowed_on(t), free = idle_of(set);
+	uint32_t last = (set >> t->cpu & 1) != 0 ? t->cpu : first_of(set);
+
+	if ((set & (set - 1)) == 0 || (free >> last & 1) != 0)
+		return last;
+	if (free != 0)
+		return first_of(free);
+	if (t->priority < __atomic_load_n(&runqs[last].running, __ATOMIC_RELAXED))
+		return last;
+	return least_loaded(set, last);
+}
+
+/* notify: t has come onto the queue q of `cpu`, which is locked: that processor is to look, and if t has
+ * to wait there, one that became idle meanwhile is to come and take it. */
+static void
+notify(const struct runq *q, const struct thread *t, uint32_t cpu)
+{
+	uint32_t free = idle_of(allowed_on(t) & ~(1u << cpu));
+
+	if (cpu == curcpu()->id)
+		look_for_rivals(curcpu());
+	else if (t->priority <= q->running)
+		cpu_reschedule(cpu);
+	if (q->running != SCHED_PRIO_IDLE && free != 0)
+		cpu_reschedule(first_of(free));
+}
+
+/* enqueue: t, on no queue and on no processor, waits for its turn on the processor t->cpu from now on.
+ * No run queue is locked. */
+static void
+enqueue(struct thread *t)
+{
+	struct runq *q = &runqs[t->cpu];
+
+	spinlock_lock(&q->lock);
+	runq_insert(q, t, false);
+	q->load++;
+	notify(q, t, t->cpu);
+	spinlock_unlock(&q->lock);
+}
+
+/* become_ready: t is ready, and goes to the queue of a processor that is chosen now: enqueue() is
+ * next.  The queue of the present one is locked, or t is new. */
+static void
+become_ready(struct thread *t)
+{
 	if (t->quantum_left == 0)
 		t->quantum_left = QUANTUM_NS;
 	t->state = THREAD_READY;
-	t->cpu = c->id;
-	runq_insert(&runqs[c->id], t, false);
-	look_for_rivals(c);
+	t->cpu = choose_cpu(t);
+}
+
+void
+sched_first_turn(struct thread *t)
+{
+	become_ready(t);
+	enqueue(t);
+}
+
+/* steal_from: take the best thread that waits at `victim` and may run on `cpu`; NULL: there is none. */
+static struct thread *
+steal_from(uint32_t victim, uint32_t cpu)
+{
+	struct runq *q = &runqs[victim];
+	struct thread *t, *found = NULL;
+
+	spinlock_lock(&q->lock);
+	for (uint64_t left = q->nonempty; left != 0 && found == NULL; left &= left - 1) {
+		list_for_each_entry (t, &q->ready[__builtin_ctzll(left)], run_link) {
+			if ((allowed_on(t) >> cpu & 1) == 0)
+				continue;
+			found = t;
+			break;
+		}
+	}
+	if (found != NULL) {
+		runq_remove(q, found);
+		q->load--;
+		found->cpu = cpu;
+	}
+	spinlock_unlock(&q->lock);
+	return found;
+}
+
+bool
+sched_steal(void)
+{
+	uint32_t self = cpu_id(); /* the caller, an idle thread, never moves */
+
+	__atomic_store_n(&runqs[self].poked, false, __ATOMIC_SEQ_CST);
+	for (uint32_t i = 1; i < MACHINE_MAX_CPUS; i++) {
+		uint32_t victim = (self + i) % MACHINE_MAX_CPUS;
+		struct thread *t;
+
+		if (__atomic_load_n(&runqs[victim].nonempty, __ATOMIC_RELAXED) == 0)
+			continue;
+		t = steal_from(victim, self);
+		if (t != NULL) {
+			enqueue(t);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- Turns ---- */
+
+/* next_place: where the current thread, which goes but stays ready, waits: at the end of its turn where
+ * fewest threads are, else at an idle processor, or here. */
+static uint32_t
+next_place(const struct percpu *c, bool keeps_turn)
+{
+	uint32_t set = allowed_on(c->curthread), free = idle_of(set);
+	uint32_t here = (set >> c->id & 1) != 0 ? c->id : first_of(set);
+
+	if ((set & (set - 1)) == 0)
+		return here;
+	if (keeps_turn)
+		return free != 0 ? first_of(free) : here;
+	return least_loaded(set, here);
+}
+
+/*
+ * requeue: the current thread goes but stays ready.  If it is to wait elsewhere it is only noted as
+ * moving: as long as it uses its stack it must not be on another's queue.  This processor's queue is
+ * locked.
+ */
+static void
+requeue(struct percpu *c)
+{
+	struct runq *q = &runqs[c->id];
+	struct thread *t = c->curthread;
+	bool keeps_turn;
+
+	account(c, clock_now());
+	t->state = THREAD_READY;
+	if (t == c->idle)
+		return;
+	keeps_turn = t->quantum_left > 0;
+	if (!keeps_turn)
+		t->quantum_left = QUANTUM_NS;
+	t->cpu = next_place(c, keeps_turn);
+	if (t->cpu == c->id) {
+		runq_insert(q, t, keeps_turn);
+	} else {
+		q->moving = t;
+		q->load--;
+	}
+}
+
+/* after_switch: what the thread that came does: release the queue, and send on the thread that went, if
+ * that is moving. */
+static void
+after_switch(void)
+{
+	struct runq *q = my_runq();
+	struct thread *moving = q->moving;
+
+	q->moving = NULL;
+	spin_enter();
+	spinlock_unlock(&q->lock);
+	if (moving != NULL)
+		enqueue(moving);
+	spin_exit();
 }
 
 void
 sched_begin(void (*entry)(void *), void *arg)
 {
 	struct percpu *c = curcpu();
+	struct spinlock *lock = &runqs[c->id].lock;
 
-	lockorder_note(&sched_lock, sched_lock.name, sched_lock.rank, LOCK_CALLER);
+	lockorder_note(lock, lock->name, lock->rank, LOCK_CALLER);
 	c->spin_irqs_were_on = true;
 	look_for_rivals(c);
-	spinlock_unlock(&sched_lock);
+	after_switch();
 	entry(arg);
 	panic("thread \"%s\" returned from its entry function", curthread()->name);
-}
-
-void
-sched_start(struct thread *t)
-{
-	VERIFY(t->state == THREAD_EMBRYO && t->priority < SCHED_PRIORITIES,
-	       "thread \"%s\" in state %d, priority %u", t->name, t->state, t->priority);
-	spinlock_lock(&sched_lock);
-	list_push_back(&threads, &t->all_link);
-	make_ready(t);
-	spinlock_unlock(&sched_lock);
 }
 
 void
 sched_yield(void)
 {
 	struct thread *t = curthread();
+	struct runq *q;
 
 	lockorder_assert_sleepable("sched_yield");
-	spinlock_lock(&sched_lock);
-	if (runq_best(&runqs[curcpu()->id]) <= t->priority) {
+	q = my_runq_lock();
+	if (runq_best(q) <= t->priority) {
 		t->quantum_left = 0;
-		t->state = THREAD_READY;
+		requeue(curcpu());
 		switch_away();
 	}
-	spinlock_unlock(&sched_lock);
+	after_switch();
 }
 
 void
 sched_preempt(void)
 {
-	struct thread *t = curthread();
-
-	if (!t->preempt_pending)
+	if (!curthread()->preempt_pending)
 		return;
-	spinlock_lock(&sched_lock);
-	t->state = THREAD_READY;
+	my_runq_lock();
+	requeue(curcpu());
 	switch_away();
-	spinlock_unlock(&sched_lock);
+	after_switch();
+}
+
+/* leave: the current thread neither runs nor is ready any more.  This processor's queue is locked. */
+static void
+leave(struct thread *t, enum thread_state state)
+{
+	struct percpu *c = curcpu();
+
+	account(c, clock_now());
+	runqs[c->id].load--;
+	t->state = state;
+	switch_away();
 }
 
 void
@@ -259,21 +438,66 @@ sched_block(bool (*commit)(struct thread *t))
 {
 	struct thread *t = curthread();
 
-	spinlock_lock(&sched_lock);
-	if (commit(t)) {
-		t->state = THREAD_SLEEPING;
-		switch_away();
+	my_runq_lock();
+	if (commit(t))
+		leave(t, THREAD_SLEEPING);
+	after_switch();
+}
+
+void
+sched_leave_for_ever(void)
+{
+	struct thread *t = curthread();
+
+	my_runq_lock();
+	leave(t, THREAD_ZOMBIE);
+	panic("thread \"%s\" runs although it is dead", t->name);
+}
+
+/* lock_runq_of: the queue of the processor where t runs, waits or was last. */
+static struct runq *
+lock_runq_of(const struct thread *t)
+{
+	for (;;) {
+		uint32_t cpu = __atomic_load_n(&t->cpu, __ATOMIC_RELAXED);
+
+		spinlock_lock(&runqs[cpu].lock);
+		if (t->cpu == cpu)
+			return &runqs[cpu];
+		spinlock_unlock(&runqs[cpu].lock);
 	}
-	spinlock_unlock(&sched_lock);
 }
 
 void
 sched_wakeup(struct thread *t)
 {
-	spinlock_lock(&sched_lock);
+	struct runq *q = lock_runq_of(t);
+
 	ASSERT(t->state == THREAD_SLEEPING, "thread \"%s\" woken in state %d", t->name, t->state);
-	make_ready(t);
-	spinlock_unlock(&sched_lock);
+	become_ready(t);
+	spinlock_unlock(&q->lock);
+	enqueue(t);
+}
+
+enum thread_state
+sched_settle(const struct thread *t)
+{
+	struct runq *q = lock_runq_of(t);
+	enum thread_state state = t->state;
+
+	spinlock_unlock(&q->lock);
+	return state;
+}
+
+void
+sched_poke(const struct thread *t)
+{
+	uint32_t cpu = __atomic_load_n(&t->cpu, __ATOMIC_RELAXED);
+	bool irqs = cpu_irq_save();
+
+	if (cpu != cpu_id())
+		cpu_reschedule(cpu);
+	cpu_irq_restore(irqs);
 }
 
 void
@@ -281,39 +505,35 @@ sched_kill(struct thread *t)
 {
 	__atomic_store_n(&t->killed, true, __ATOMIC_SEQ_CST);
 	sleepq_interrupt(t);
-}
-
-void
-sched_exit(void (*reap)(struct thread *t))
-{
-	struct thread *t = curthread();
-
-	lockorder_assert_sleepable("sched_exit");
-	lockorder_assert_none(LOCK_RANK_PRINT, "sched_exit");
-	spinlock_lock(&sched_lock);
-	t->reap = reap;
-	t->state = THREAD_ZOMBIE;
-	list_push_back(&zombies, &t->run_link);
-	if (reaper.thread.state == THREAD_SLEEPING)
-		make_ready(&reaper.thread);
-	switch_away();
-	panic("thread \"%s\" runs although it is dead", t->name);
+	sched_poke(t);
 }
 
 void
 sched_set_priority(struct thread *t, uint8_t priority)
 {
+	struct runq *q;
+
 	VERIFY(priority < SCHED_PRIORITIES, "priority %u", priority);
-	spinlock_lock(&sched_lock);
-	if (t->state == THREAD_READY) {
-		runq_remove(&runqs[t->cpu], t);
-		t->priority = priority;
-		runq_insert(&runqs[t->cpu], t, false);
-	} else {
-		t->priority = priority;
+	q = lock_runq_of(t);
+	t->priority = priority;
+	if (t->state == THREAD_READY && list_linked(&t->run_link)) {
+		runq_remove(q, t);
+		runq_insert(q, t, false);
+	} else if (t->state == THREAD_RUNNING) {
+		q->running = priority;
 	}
-	look_for_rivals(&percpu_area[t->cpu]);
-	spinlock_unlock(&sched_lock);
+	if (t->cpu == curcpu()->id)
+		look_for_rivals(curcpu());
+	else
+		cpu_reschedule(t->cpu);
+	spinlock_unlock(&q->lock);
+}
+
+void
+sched_set_affinity(struct thread *t, uint32_t affinity)
+{
+	__atomic_store_n(&t->affinity, affinity, __ATOMIC_RELAXED);
+	sched_poke(t);
 }
 
 void
@@ -321,110 +541,39 @@ sched_tick(uint64_t now)
 {
 	struct percpu *c = curcpu();
 	struct thread *t = c->curthread;
+	struct runq *q = my_runq_lock();
 
-	spinlock_lock(&sched_lock);
 	account(c, now);
-	if (t->quantum_left == 0 && runq_best(&runqs[c->id]) > t->priority)
+	if (t->quantum_left == 0 && runq_best(q) > t->priority)
 		t->quantum_left = QUANTUM_NS;
 	look_for_rivals(c);
-	spinlock_unlock(&sched_lock);
+	spinlock_unlock(&q->lock);
 }
 
 void
-sched_for_each(void (*fn)(struct thread *t, void *arg), void *arg)
+sched_look(void)
 {
-	bool locked = !panic_active();
-	struct thread *t;
+	struct runq *q = my_runq_lock();
 
-	if (locked)
-		spinlock_lock(&sched_lock);
-	list_for_each_entry (t, &threads, all_link)
-		fn(t, arg);
-	if (locked)
-		spinlock_unlock(&sched_lock);
-}
-
-/* idle_main: what a processor does when there is nothing to do.  Between the look at
- * preempt_pending and the halt no interrupt can come unnoticed. */
-static void
-idle_main(void *arg)
-{
-	(void)arg;
-	for (;;) {
-		if (sched_idle_hook != NULL && sched_idle_hook())
-			continue;
-		cpu_irq_disable();
-		if (!curthread()->preempt_pending) {
-			cpu_wait_for_interrupt();
-			continue;
-		}
-		sched_preempt();
-		cpu_irq_enable();
-	}
-}
-
-/* next_zombie: wait for a thread to die, and take it off all lists. */
-static struct thread *
-next_zombie(void)
-{
-	struct list_link *link;
-	struct thread *t;
-
-	spinlock_lock(&sched_lock);
-	while ((link = list_pop_front(&zombies)) == NULL) {
-		reaper.thread.state = THREAD_SLEEPING;
-		switch_away();
-	}
-	t = container_of(link, struct thread, run_link);
-	list_remove(&t->all_link);
-	spinlock_unlock(&sched_lock);
-	return t;
-}
-
-static void
-reaper_main(void *arg)
-{
-	(void)arg;
-	for (;;) {
-		struct thread *t = next_zombie();
-
-		t->reap(t);
-	}
-}
-
-static struct thread *
-own_thread_init(struct own_thread *o, const char *name, uint64_t id, uint8_t priority,
-		void (*main)(void *))
-{
-	struct thread *t = &o->thread;
-
-	t->kstack_base = (uintptr_t)o->stack;
-	t->kstack_top = (uintptr_t)o->stack + sizeof(o->stack);
-	t->id = id;
-	t->priority = priority;
-	strlcpy(t->name, name, sizeof(t->name));
-	context_init(t, main, NULL);
-	return t;
+	q->poked = true;
+	look_for_rivals(curcpu());
+	spinlock_unlock(&q->lock);
 }
 
 void
-sched_init(struct thread *thread0)
+sched_cpu_online(struct percpu *c, struct thread *t)
 {
-	struct percpu *c = curcpu();
+	struct runq *q = &runqs[c->id];
 
-	for (unsigned int cpu = 0; cpu < MACHINE_MAX_CPUS; cpu++) {
-		for (unsigned int p = 0; p < SCHED_PRIORITIES; p++)
-			list_init(&runqs[cpu].ready[p]);
-	}
-	thread0->state = THREAD_RUNNING;
-	thread0->quantum_left = QUANTUM_NS;
-	thread0->cpu = c->id;
-	list_push_back(&threads, &thread0->all_link);
-	c->curthread = thread0;
+	for (unsigned p = 0; p < SCHED_PRIORITIES; p++)
+		list_init(&q->ready[p]);
+	t->state = THREAD_RUNNING;
+	t->quantum_left = QUANTUM_NS;
+	t->cpu = c->id;
+	q->running = t->priority;
+	q->load = t == c->idle ? 0 : 1;
+	c->curthread = t;
 	c->quantum_start = clock_now();
-
-	c->idle = own_thread_init(&idle, "idle", 1, SCHED_PRIO_IDLE, idle_main);
-	c->idle->cpu = c->id;
-	list_push_back(&threads, &c->idle->all_link);
-	sched_start(own_thread_init(&reaper, "reaper", 2, SCHED_PRIO_KERNEL, reaper_main));
+	note_idle(c, t == c->idle);
+	__atomic_fetch_or(&online, 1u << c->id, __ATOMIC_SEQ_CST);
 }

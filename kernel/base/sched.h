@@ -64,9 +64,11 @@ struct thread {
 				      * this and the two above at once */
 	uint64_t quantum_left;	 /* (s) ns */
 	uint64_t cpu_time;	 /* (s) ns run so far */
+	uint8_t queued_priority; /* (s) on which list of its run queue it is */
 	uint32_t cpu;		 /* (s) processor whose run queue it is on, or where it ran last */
+	uint32_t affinity; /* (a) processors where it may run, a bit each; none that there is: all */
 	struct list_link run_link; /* (s) on a run queue while ready, to be reaped when a zombie */
-	struct list_link all_link; /* (s) on the list of sched_for_each */
+	struct list_link all_link; /* on the list of sched_for_each */
 	void (*reap)(struct thread *t); /* (s) of a zombie, see sched_exit */
 
 	const void *wait_channel;      /* (q) what it waits for, NULL if nothing */
@@ -95,12 +97,18 @@ struct thread {
 	void *upper;			  /* (c) what kernel/thread.c keeps about it */
 	uint64_t id;			  /* (c) unique */
 	char name[THREAD_NAME_MAX];	  /* (c) */
-}; /* (s) scheduler lock  (q) sleep queue lock  (t) the thread itself  (c) constant  (a) atomic */
+}; /* (s) lock of the run queue of `cpu`  (q) sleep queue lock  (t) the thread itself  (c) constant  (a) atomic */
 
 /* sched_init: adopt the running boot stack as the first thread (thread0: name, priority and stack
  * bounds set, the rest zero), make the idle thread and the reaper.  Boot processor, interrupts
  * off. */
 void sched_init(struct thread *thread0);
+
+/* sched_idle_init: make t, which is zero, the idle thread of a processor, with this kernel stack.
+ * sched_idle: that thread's life, on its stack, as the first thing that its processor does after
+ * sched_cpu_online(): interrupts off on entry. */
+void sched_idle_init(struct thread *t, uint32_t cpu, uintptr_t stack);
+_Noreturn void sched_idle(void);
 
 /* sched_start: make a new thread (EMBRYO, priority set, context set up by context_init, the rest
  * zero) ready. */
@@ -113,8 +121,20 @@ void sched_yield(void);
  * no lock held, when the thread no longer uses its own stack. */
 _Noreturn void sched_exit(void (*reap)(struct thread *t));
 
-/* sched_set_priority: change t's priority. */
+/* sched_set_priority: change t's priority.  sched_set_affinity: change where it may run (a bit a
+ * processor; 0: everywhere); it goes there at the end of its turn. */
 void sched_set_priority(struct thread *t, uint8_t priority);
+void sched_set_affinity(struct thread *t, uint32_t affinity);
+
+/* sched_settle: what t does now; if it neither runs nor is ready, its stack is left and its registers
+ * are saved. */
+enum thread_state sched_settle(const struct thread *t);
+
+/* sched_poke: if t runs in user mode, it enters the kernel soon, and so looks at its pending flags. */
+void sched_poke(const struct thread *t);
+
+/* sched_look: another processor asks this one to look at its run queue; interrupts off. */
+void sched_look(void);
 
 /* sched_tick: account the time up to now (ns) to the current thread and ask for the next tick if
  * one is needed; called by the timer interrupt, interrupts off. */
@@ -127,12 +147,12 @@ void sched_preempt(void);
 /* sched_wakeup: make t ready, which sleeps or is just going to (sleepq.c only). */
 void sched_wakeup(struct thread *t);
 
-/* sched_block: sleep until sched_wakeup, if commit(the current thread), called with the scheduler
- * lock held, says yes (sleepq.c only).  No spinlock held. */
+/* sched_block: sleep until sched_wakeup, if commit(the current thread), called with the run queue
+ * locked, says yes (sleepq.c only).  No spinlock held. */
 void sched_block(bool (*commit)(struct thread *t));
 
 /* sched_begin: where a new thread's first turn starts, on its own stack: interrupts off, the
- * scheduler lock held.  Gives the lock back, turns interrupts on and calls entry(arg), which must
+ * run queue locked.  Gives the lock back, turns interrupts on and calls entry(arg), which must
  * not return.  Called by context_init's trampoline only. */
 _Noreturn void sched_begin(void (*entry)(void *), void *arg);
 
@@ -143,7 +163,7 @@ void sched_kill(struct thread *t);
  * true if it did some work (zeroing pages) and wants to be called again. */
 extern bool (*sched_idle_hook)(void);
 
-/* sched_for_each: call fn, with the scheduler lock held, for each thread that was started and not
+/* sched_for_each: call fn, with the list of threads locked, for each thread that was started and not
  * reaped (for ps and panic). */
 void sched_for_each(void (*fn)(struct thread *t, void *arg), void *arg);
 

@@ -315,6 +315,13 @@ pmap_shootdown(const struct pmap *pmap, vm_offset_t start, vm_offset_t end)
 	}
 }
 
+/* A simulated processor keeps no space of a thread that left it. */
+void
+shootdown_leave(const struct pmap *pmap)
+{
+	(void)pmap;
+}
+
 void
 sim_cpu_start(void)
 {

@@ -14,6 +14,19 @@ void pic_disable(void);
  * registers) and acpi_init. */
 void lapic_init(void);
 
+/* lapic_cpu_init: enable it on another processor, in the mode of the first one's. */
+void lapic_cpu_init(void);
+
+/*
+ * lapic_send: interrupt the processor with this APIC number.  lapic_send_nmi: even where its interrupts
+ * are off.  lapic_send_init, lapic_send_startup: the two steps that make a processor begin at physical
+ * page number `page` (below 256) in real mode.  Interrupts off.
+ */
+void lapic_send(uint32_t apic_id, uint8_t vector);
+void lapic_send_nmi(uint32_t apic_id);
+void lapic_send_init(uint32_t apic_id);
+void lapic_send_startup(uint32_t apic_id, uint32_t page);
+
 /* lapic_id: this processor's number as interrupts are addressed to it. */
 uint32_t lapic_id(void);
 

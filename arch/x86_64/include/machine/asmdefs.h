@@ -100,6 +100,11 @@
 #define TF_SIZE	    176
 #define TF_REGS_END 120 /* bytes of general registers, before the vector */
 
+/* struct smp_start */
+#define SMP_START_CR3	 0
+#define SMP_START_STACK	 8
+#define SMP_START_PERCPU 16
+
 #define VECTOR_DEBUG	  1
 #define VECTOR_SYSCALL	  0x100
 #define SYSCALL_FIRST	  0x1000 /* number of the first entry of syscall_table */

@@ -51,13 +51,21 @@ cpu_pause(void)
 	__asm__ volatile("pause");
 }
 
+/* tlb_serve: do what other processors ask in curcpu()->requests: pmap_tlb.c. */
+void tlb_serve(void);
+
 /* cpu_spin_poll: what a spinning processor does each turn: pause, and serve what others ask of it
  * (shootdowns) although its interrupts may be off. */
 static inline void
 cpu_spin_poll(void)
 {
 	cpu_pause();
+	if (__builtin_expect(__atomic_load_n(&curcpu()->requests, __ATOMIC_RELAXED) != 0, 0))
+		tlb_serve();
 }
+
+/* cpu_reschedule: have another processor call sched_look() soon.  Interrupts off. */
+void cpu_reschedule(uint32_t cpu);
 
 /* cpu_wait_for_interrupt: interrupts on and halt, without a window between the two; interrupts are
  * on afterwards. */

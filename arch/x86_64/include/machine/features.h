@@ -12,6 +12,7 @@ struct cpu_features {
 	char brand[49];
 	bool smep, smap, umip; /* on where present */
 	bool global_pages;     /* on */
+	bool machine_check;    /* on */
 	bool pcid;	       /* recorded, not on: pmap.c decides */
 	bool invpcid;
 	bool fsgsbase; /* on */
@@ -30,6 +31,9 @@ extern struct cpu_features cpu_features;
  * kernel text is still writable: the user-access instructions of SMAP are patched in.
  */
 void features_init(void);
+
+/* features_cpu_init: switch on, on another processor, what the first one has. */
+void features_cpu_init(void);
 
 /* features_print: one line for the boot log. */
 void features_print(void);

@@ -16,8 +16,10 @@
 
 struct thread;
 
-/* fpu_init: switch the units on and learn the size of a state.  After features_init. */
+/* fpu_init: learn the size of a state, and fpu_cpu_init().  After features_init.
+ * fpu_cpu_init: switch this processor's units on. */
 void fpu_init(void);
+void fpu_cpu_init(void);
 
 /* fpu_state_size: bytes of a state; constant after boot. */
 size_t fpu_state_size(void);

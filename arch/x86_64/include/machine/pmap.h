@@ -21,6 +21,12 @@ void *pmap_map_registers(vm_paddr_t pa, vm_size_t size);
  * The low 12 bits of CR3 are zero.  pmap_bootstrap() does it for the boot processor. */
 void pmap_cpu_init(void);
 
+/* pmap_cpu_prepare: the processor with this area, which starts next, has kernel_pmap loaded.
+ * pmap_kernel_cr3: for that. */
+struct percpu;
+void pmap_cpu_prepare(struct percpu *p);
+uint64_t pmap_kernel_cr3(void);
+
 /* pmap_walk_print: print the entry of each level on the way to va, for panic reports.  Takes no
  * lock. */
 void pmap_walk_print(const struct pmap *pmap, vm_offset_t va);

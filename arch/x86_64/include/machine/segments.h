@@ -3,6 +3,7 @@
 #ifndef MACHINE_SEGMENTS_H
 #define MACHINE_SEGMENTS_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <machine/asmdefs.h>
 
@@ -15,9 +16,13 @@
 
 struct percpu;
 
-/* segments_init: GDT, TSS and exception stacks of this processor, whose area is p.  Interrupts off;
- * %gs stays as it is. */
-void segments_init(struct percpu *p);
+/*
+ * segments_init: GDT, TSS and exception stacks of this processor, whose area is p, in memory of
+ * segments_size() bytes, zeroed and aligned to 16; NULL: the boot processor's own.  Interrupts off;
+ * %gs stays as it is.
+ */
+size_t segments_size(void);
+void segments_init(struct percpu *p, void *memory);
 
 /* segments_set_kernel_stack: the stack for traps from user mode on this processor. */
 void segments_set_kernel_stack(struct percpu *p, uintptr_t top);

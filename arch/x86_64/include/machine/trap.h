@@ -14,6 +14,8 @@
 #define VECTOR_PIC	32 /* 16 of them: the old controller, masked, spurious at most */
 #define VECTOR_IOAPIC	48 /* + global interrupt number, IRQ_MAX of them */
 #define VECTOR_TIMER	240
+#define VECTOR_RESCHED	241 /* from another processor: look at preempt_pending */
+#define VECTOR_SHOOTDOWN 242 /* from another processor: forget translations (pmap_tlb.c) */
 #define VECTOR_SPURIOUS 255
 
 #define IRQ_MAX 64
@@ -33,8 +35,10 @@ enum trap_number {
 	TRAP_SIMD = 19,
 };
 
-/* trap_init: fill the IDT and load it; system-call registers too.  Early boot, once a processor. */
+/* trap_init: fill the IDT, and trap_cpu_init().  Early boot.
+ * trap_cpu_init: load the IDT on this processor, and its system-call registers. */
 void trap_init(void);
+void trap_cpu_init(void);
 
 /* trap_name: the exception's usual name, "interrupt" from 32 on. */
 const char *trap_name(uint64_t vector);

@@ -7,6 +7,7 @@
 
 struct pmap;
 
+void shootdown_leave(const struct pmap *pmap);
 void pmap_shootdown(const struct pmap *pmap, vm_offset_t start, vm_offset_t end);
 
 #endif
