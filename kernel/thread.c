@@ -301,11 +301,19 @@ thread_wait(struct uthread *ut, uint64_t deadline)
 
 /* ---- Stop and resume ---- */
 
+/* is_asleep: does ut wait for an event, its registers saved?  thread_lock held. */
+static bool
+is_asleep(const struct uthread *ut)
+{
+	return sleepq_waits_killably(&ut->thread) &&
+	       sched_settle(&ut->thread) == THREAD_SLEEPING;
+}
+
 /* is_stopped: will ut run no user code until it is resumed?  thread_lock held. */
 static bool
 is_stopped(const struct uthread *ut)
 {
-	return ut->stopped || (ut->thread.stop_pending && sleepq_waits_killably(&ut->thread));
+	return (ut->stopped || ut->thread.stop_pending) && is_asleep(ut);
 }
 
 int
@@ -317,6 +325,7 @@ thread_stop(struct uthread *ut)
 	spinlock_lock(&thread_lock);
 	for (;;) {
 		ut->thread.stop_pending = true;
+		sched_poke(&ut->thread);
 		if (ut->leaving || is_stopped(ut) || result == SLEEPQ_KILLED)
 			break;
 		/* Who falls asleep inside a call tells nobody: look again after a while. */
@@ -379,7 +388,7 @@ thread_change(struct uthread *ut, thread_fn *fn, void *arg)
 	int error = EBUSY;
 
 	spinlock_lock(&thread_lock);
-	if (ut->stopped)
+	if (ut->stopped && is_asleep(ut))
 		error = fn(ut, arg);
 	spinlock_unlock(&thread_lock);
 	return error;
