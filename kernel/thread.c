@@ -27,6 +27,7 @@
 #include "vm/vm_zone.h"
 
 #define STOP_POLL_NS NS_PER_MS
+#define STILL_RUNS   (-1) /* no errno */
 
 static struct spinlock thread_lock = SPINLOCK_INITIALIZER("threads", LOCK_RANK_PROC_LIST);
 static struct vm_zone thread_zone;
@@ -301,19 +302,11 @@ thread_wait(struct uthread *ut, uint64_t deadline)
 
 /* ---- Stop and resume ---- */
 
-/* is_asleep: does ut wait for an event, its registers saved?  thread_lock held. */
-static bool
-is_asleep(const struct uthread *ut)
-{
-	return sleepq_waits_killably(&ut->thread) &&
-	       sched_settle(&ut->thread) == THREAD_SLEEPING;
-}
-
 /* is_stopped: will ut run no user code until it is resumed?  thread_lock held. */
 static bool
 is_stopped(const struct uthread *ut)
 {
-	return (ut->stopped || ut->thread.stop_pending) && is_asleep(ut);
+	return ut->stopped || (ut->thread.stop_pending && sleepq_waits_killably(&ut->thread));
 }
 
 int
@@ -370,26 +363,49 @@ thread_stop_here(void)
 	spinlock_unlock(&thread_lock);
 }
 
-int
-thread_look(struct uthread *ut, thread_fn *fn, void *arg)
+/* is_halted: likewise, and it is not inside a call that would go on with other registers. */
+static bool
+is_halted(const struct uthread *ut)
+{
+	return ut->stopped;
+}
+
+/* try_registers: fn, if ut is stopped and has left its processor, so that its registers are saved;
+ * STILL_RUNS if it is only on its way, EBUSY if it is not. */
+static int
+try_registers(struct uthread *ut, bool (*stopped)(const struct uthread *), thread_fn *fn, void *arg)
 {
 	int error = EBUSY;
 
 	spinlock_lock(&thread_lock);
-	if (is_stopped(ut))
-		error = fn(ut, arg);
+	if (stopped(ut)) {
+		error = STILL_RUNS;
+		if (sched_hold(&ut->thread) != THREAD_RUNNING)
+			error = fn(ut, arg);
+		sched_release(&ut->thread);
+	}
 	spinlock_unlock(&thread_lock);
 	return error;
+}
+
+static int
+with_registers(struct uthread *ut, bool (*stopped)(const struct uthread *), thread_fn *fn, void *arg)
+{
+	int error;
+
+	while ((error = try_registers(ut, stopped, fn, arg)) == STILL_RUNS)
+		cpu_spin_poll();
+	return error;
+}
+
+int
+thread_look(struct uthread *ut, thread_fn *fn, void *arg)
+{
+	return with_registers(ut, is_stopped, fn, arg);
 }
 
 int
 thread_change(struct uthread *ut, thread_fn *fn, void *arg)
 {
-	int error = EBUSY;
-
-	spinlock_lock(&thread_lock);
-	if (ut->stopped && is_asleep(ut))
-		error = fn(ut, arg);
-	spinlock_unlock(&thread_lock);
-	return error;
+	return with_registers(ut, is_halted, fn, arg);
 }

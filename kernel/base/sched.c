@@ -480,13 +480,16 @@ sched_wakeup(struct thread *t)
 }
 
 enum thread_state
-sched_settle(const struct thread *t)
+sched_hold(const struct thread *t)
 {
-	struct runq *q = lock_runq_of(t);
-	enum thread_state state = t->state;
+	lock_runq_of(t);
+	return t->state;
+}
 
-	spinlock_unlock(&q->lock);
-	return state;
+void
+sched_release(const struct thread *t)
+{
+	spinlock_unlock(&runqs[t->cpu].lock);
 }
 
 void

@@ -126,9 +126,10 @@ _Noreturn void sched_exit(void (*reap)(struct thread *t));
 void sched_set_priority(struct thread *t, uint8_t priority);
 void sched_set_affinity(struct thread *t, uint32_t affinity);
 
-/* sched_settle: what t does now; if it neither runs nor is ready, its stack is left and its registers
- * are saved. */
-enum thread_state sched_settle(const struct thread *t);
+/* sched_hold: what t does, and it does not change until sched_release(); unless that is to run, its
+ * stack is left and its registers are saved.  Takes and releases the lock of a run queue. */
+enum thread_state sched_hold(const struct thread *t);
+void sched_release(const struct thread *t);
 
 /* sched_poke: if t runs in user mode, it enters the kernel soon, and so looks at its pending flags. */
 void sched_poke(const struct thread *t);

@@ -108,6 +108,18 @@ next_zombie(void)
 	return t;
 }
 
+/* wait_until_left: t has announced its end; it is still to make its last switch, on another processor. */
+static void
+wait_until_left(const struct thread *t)
+{
+	enum thread_state state;
+
+	do {
+		state = sched_hold(t);
+		sched_release(t);
+	} while (state != THREAD_ZOMBIE);
+}
+
 static void
 reaper_main(void *arg)
 {
@@ -115,8 +127,7 @@ reaper_main(void *arg)
 	for (;;) {
 		struct thread *t = next_zombie();
 
-		while (sched_settle(t) != THREAD_ZOMBIE)
-			sched_yield();
+		wait_until_left(t);
 		t->reap(t);
 	}
 }
