@@ -329,7 +329,7 @@ fault_report_kernel(const struct trapframe *tf, uintptr_t addr)
 {
 	const struct thread *t = curthread();
 
-	print_panic_mode();
+	panic_prepare();
 	trapframe_print(tf);
 	print_kernel_address(addr);
 	pmap_walk_print(t->pmap != NULL && addr < VM_MAX_USER_ADDRESS ? t->pmap : kernel_pmap,
@@ -339,7 +339,7 @@ fault_report_kernel(const struct trapframe *tf, uintptr_t addr)
 void
 fault_report_kernel_trap(const struct trapframe *tf)
 {
-	print_panic_mode();
+	panic_prepare();
 	trapframe_print(tf);
 	if (tf->vector == TRAP_PROTECTION)
 		print_not_canonical(tf);

@@ -5,6 +5,7 @@
 #include <machine/copy.h>
 #include <machine/cpu.h>
 #include <machine/fpu.h>
+#include <machine/smp.h>
 #include <pagoda/abi.h>
 #include <pagoda/errno.h>
 #include "kernel/base/clock.h"
@@ -187,17 +188,6 @@ count_tables(void)
 	return tables;
 }
 
-/* count_cpus: processors that run. */
-static uint64_t
-count_cpus(void)
-{
-	uint64_t cpus = 0;
-
-	for (unsigned i = 0; i < MACHINE_MAX_CPUS; i++)
-		cpus += percpu_area[i].self != NULL;
-	return cpus;
-}
-
 int64_t
 sys_system_info(const struct trapframe *tf)
 {
@@ -218,7 +208,7 @@ sys_system_info(const struct trapframe *tf)
 	    .fpu_size = fpu_state_size(),
 	    .stack_guard = ptoa(vm_stack_guard_pages),
 	    .stack_step = vm_sgrowsiz,
-	    .cpus = count_cpus(),
+	    .cpus = smp_count(),
 	};
 	return copyout(&info, (void *)ARG0(tf), sizeof(info)) ? 0 : -EFAULT;
 }

@@ -98,6 +98,16 @@ cpu_reschedule(uint32_t cpu)
 	lapic_send(percpu_area[cpu].apic_id, VECTOR_RESCHED);
 }
 
+uint32_t
+cpu_stop_others(void)
+{
+	uint32_t others = smp_online() & ~(1u << cpu_id());
+
+	for (uint32_t left = others; left != 0; left &= left - 1)
+		lapic_send_nmi(percpu_area[__builtin_ctz(left)].apic_id);
+	return others;
+}
+
 static void
 resched_interrupt(void *arg)
 {

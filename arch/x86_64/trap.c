@@ -6,8 +6,8 @@
  *	vector 32-255	interrupts		irq.c
  *	paranoid ones	NMI, double fault, machine check: the end; debug in the kernel: noted
  *
- * An NMI is a broken machine's, or somebody's who wants to know where a hanging kernel is: a button, or
- * the host when a run's time is over.
+ * An NMI is a panic's that stops this processor, a broken machine's, or somebody's who wants to know
+ * where a hanging kernel is: a button, or the host when a run's time is over.
  */
 #include <stddef.h>
 #include <machine/cpu.h>
@@ -128,7 +128,7 @@ report_double_fault(struct trapframe *tf)
 	const struct thread *t = curthread();
 	uintptr_t addr = cr2_read();
 
-	print_panic_mode();
+	panic_prepare();
 	trapframe_print(tf);
 	if (addr < t->kstack_base && addr >= t->kstack_base - KERNEL_STACK_SIZE)
 		panic("kernel stack overflow: thread %lu (%s) touched %#lx, %lu bytes below its "
@@ -154,11 +154,13 @@ trap_dispatch_paranoid(struct trapframe *tf)
 	case TRAP_DOUBLE_FAULT:
 		report_double_fault(tf);
 	case TRAP_NMI:
-		print_panic_mode();
+		if (panic_active())
+			panic_stand_still(tf->rip, tf->rbp);
+		panic_prepare();
 		trapframe_print(tf);
 		panic("%s: the host asks, or the machine is broken", trap_name(tf->vector));
 	default:
-		print_panic_mode();
+		panic_prepare();
 		trapframe_print(tf);
 		panic("%s, status %#lx", trap_name(tf->vector), msr_read(MSR_MCG_STATUS));
 	}

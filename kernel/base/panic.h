@@ -9,6 +9,7 @@
 #define KERNEL_BASE_PANIC_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include "kernel/base/list.h"
 
 /* A report that an upper storey adds to a panic's; it takes no locks and allocates nothing. */
@@ -23,6 +24,12 @@ struct panic_hook {
  * with any lock held.
  */
 _Noreturn void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* panic_prepare: stop the other processors, to report something before panic(), which must follow.
+ * panic_stand_still: this processor, stopped at pc with the frame fp, is to do nothing but to report that
+ * when its turn comes. */
+void panic_prepare(void);
+_Noreturn void panic_stand_still(uintptr_t pc, uintptr_t fp);
 
 /* panic_hook_register: have h->report() called in a panic, after the backtrace.  Boot only. */
 void panic_hook_register(struct panic_hook *h);

@@ -94,6 +94,10 @@ cpu_timestamp(void)
 	return (uint64_t)hi << 32 | lo;
 }
 
+/* cpu_stop_others: interrupt all other processors so that they call panic_stand_still(); which, a bit
+ * each. */
+uint32_t cpu_stop_others(void);
+
 /* cpu_print_registers: to the log, those that no trapframe has.  Any context. */
 void cpu_print_registers(void);
 
