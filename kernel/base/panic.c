@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 #define PANIC_NOBODY 0u
-#define PATIENCE     1000000000ul /* ticks of the time-stamp counter, some tenths of a second */
+#define PATIENCE     5000000000ul /* ticks of the time-stamp counter: a second or two */
 
 /* The call of the function this is used in: what is behind it may be another function. */
 #define CALLER_PC ((uintptr_t)__builtin_return_address(0) - 1)
