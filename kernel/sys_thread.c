@@ -2,6 +2,7 @@
 /* The calls on threads. */
 #include <machine/copy.h>
 #include <machine/fpu.h>
+#include <machine/smp.h>
 #include <pagoda/abi.h>
 #include <pagoda/errno.h>
 #include "kernel/proc.h"
@@ -123,6 +124,37 @@ sys_thread_id(const struct trapframe *tf)
 	id = (int64_t)ut->thread.id;
 	thread_unref(ut);
 	return id;
+}
+
+int64_t
+sys_thread_affinity(const struct trapframe *tf)
+{
+	uint64_t set = ARG1(tf);
+	struct uthread *ut;
+	int error = target_thread(ARG0(tf), RIGHT_WRITE, &ut);
+
+	if (error != 0)
+		return -error;
+	if (set != 0 && (set & smp_online()) == 0)
+		error = EINVAL;
+	else
+		sched_set_affinity(&ut->thread, (uint32_t)set);
+	thread_unref(ut);
+	return -error;
+}
+
+int64_t
+sys_thread_cpu(const struct trapframe *tf)
+{
+	struct uthread *ut;
+	int64_t cpu;
+	int error = target_thread(ARG0(tf), RIGHT_READ, &ut);
+
+	if (error != 0)
+		return -error;
+	cpu = __atomic_load_n(&ut->thread.cpu, __ATOMIC_RELAXED);
+	thread_unref(ut);
+	return cpu;
 }
 
 /* ---- State of a stopped thread ---- */

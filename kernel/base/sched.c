@@ -107,14 +107,25 @@ account(struct percpu *c, uint64_t now)
 	t->quantum_left = used < t->quantum_left ? t->quantum_left - used : 0;
 }
 
-/* look_for_rivals: see to it that c's current thread goes at once if a better one is ready, and at
- * the end of its quantum if an equal one is. */
+/* allowed_on: which processors may t run on, of those that there are? */
+static uint32_t
+allowed_on(const struct thread *t)
+{
+	uint32_t all = __atomic_load_n(&online, __ATOMIC_RELAXED);
+
+	return (t->affinity & all) != 0 ? t->affinity & all : all;
+}
+
+/* look_for_rivals: see to it that c's current thread goes at once if a better one is ready or it may
+ * not be here, and at the end of its quantum if an equal one is. */
 static void
 look_for_rivals(struct percpu *c)
 {
 	struct thread *t = c->curthread;
 	unsigned best = runq_best(&runqs[c->id]);
 
+	if (t->affinity != 0 && t != c->idle && (allowed_on(t) >> c->id & 1) == 0)
+		t->preempt_pending = true;
 	if (t->preempt_pending || best == SCHED_PRIO_IDLE || best > t->priority)
 		return;
 	if (best < t->priority || t->quantum_left == 0)
@@ -168,15 +179,6 @@ switch_away(void)
 }
 
 /* ---- Places ---- */
-
-/* allowed_on: which processors may t run on, of those that there are? */
-static uint32_t
-allowed_on(const struct thread *t)
-{
-	uint32_t all = __atomic_load_n(&online, __ATOMIC_RELAXED);
-
-	return (t->affinity & all) != 0 ? t->affinity & all : all;
-}
 
 static uint32_t
 load_of(uint32_t cpu)
@@ -535,8 +537,14 @@ sched_set_priority(struct thread *t, uint8_t priority)
 void
 sched_set_affinity(struct thread *t, uint32_t affinity)
 {
-	__atomic_store_n(&t->affinity, affinity, __ATOMIC_RELAXED);
-	sched_poke(t);
+	struct runq *q = lock_runq_of(t);
+
+	t->affinity = affinity;
+	if (t->cpu == curcpu()->id)
+		look_for_rivals(curcpu());
+	else
+		cpu_reschedule(t->cpu);
+	spinlock_unlock(&q->lock);
 }
 
 void

@@ -66,7 +66,7 @@ struct thread {
 	uint64_t cpu_time;	 /* (s) ns run so far */
 	uint8_t queued_priority; /* (s) on which list of its run queue it is */
 	uint32_t cpu;		 /* (s) processor whose run queue it is on, or where it ran last */
-	uint32_t affinity; /* (a) processors where it may run, a bit each; none that there is: all */
+	uint32_t affinity; /* (s) processors where it may run, a bit each; none that there is: all */
 	struct list_link run_link; /* (s) on a run queue while ready, to be reaped when a zombie */
 	struct list_link all_link; /* on the list of sched_for_each */
 	void (*reap)(struct thread *t); /* (s) of a zombie, see sched_exit */
@@ -122,7 +122,7 @@ void sched_yield(void);
 _Noreturn void sched_exit(void (*reap)(struct thread *t));
 
 /* sched_set_priority: change t's priority.  sched_set_affinity: change where it may run (a bit a
- * processor; 0: everywhere); it goes there at the end of its turn. */
+ * processor; 0: everywhere); it goes there at once. */
 void sched_set_priority(struct thread *t, uint8_t priority);
 void sched_set_affinity(struct thread *t, uint32_t affinity);
 

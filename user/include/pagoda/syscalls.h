@@ -295,6 +295,18 @@ thread_id(handle_t thread)
 	return syscall6(SYS_thread_id, thread, 0, 0, 0, 0, 0);
 }
 
+static inline int64_t
+thread_affinity(handle_t thread, uint64_t cpus)
+{
+	return syscall6(SYS_thread_affinity, thread, cpus, 0, 0, 0, 0);
+}
+
+static inline int64_t
+thread_cpu(handle_t thread)
+{
+	return syscall6(SYS_thread_cpu, thread, 0, 0, 0, 0, 0);
+}
+
 /* ---- The rest ---- */
 
 static inline int64_t
