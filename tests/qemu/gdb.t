@@ -14,7 +14,7 @@ import tap
 
 COMMANDS = (
     "vm", "vm maps", "vm map", "vm find", "vm object", "vm page", "vm walk", "ps", "threads",
-    "program", "program load", "program break", "log", "output", "type",
+    "cpus", "program", "program load", "program break", "log", "output", "type",
 )  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def growing_stack():
     first = "percpu_area[0].curthread->proc->vmspace->vm_map"
     said = debugger.session([
         "break vm_map_growstack", "continue", "backtrace", "vm maps", "vm map", "vm map 1",
-        "vm map stack", "vm map kernel_map", "vm map stack_map", "vm map nobody", "ps", "threads",
+        "vm map stack", "vm map kernel_map", "vm map stack_map", "vm map nobody", "ps", "threads", "cpus",
         "threads 16", "threads all", "threads frame 16", "frame function run_supervise",
         "print p->name", "threads frame", "threads 999", "vm find $rsp", "vm find addr",
         "vm find 0x401000", "vm find 0x10000", "vm find kmain", "vm find 0x8000000000000000",
@@ -72,11 +72,28 @@ def growing_stack():
     matches(said, "backtrace", walk, "a backtrace goes through the trap into the faulting function")
     check_maps(said)
     check_threads(said)
+    matches(said, "cpus", r"^\*cpu  0 .* thread 17 stack  at vm_map_growstack ", "cpus: what runs")
     check_addresses(said)
     check_printers(said)
     matches(said, "info locals", "frame = ", "locals of the user function can be seen")
     matches(said, "log", "pagoda: ready", "log: what the kernel has said")
     nothing_broke(said, "a session in the kernel without a traceback")
+
+
+def two_processors():
+    """bin/stack on two processors, stopped where a page gets into its object."""
+    said = debugger.session(
+        ["break vm_map_growstack", "continue", "delete", "break vm_radix_insert_below", "continue",
+         "cpus", "threads", "info threads"],
+        program=["bin/stack"], smp=2,
+    )  # fmt: skip
+    matches(said, "cpus", r"^[* ]cpu  0 <*>^[* ]cpu  1 ", "cpus: two of them")
+    matches(said, "cpus", r'thread 17 stack  at vm_radix_insert_below<*>holds "user map"'
+            r'<*>taken at vm_<*>holds "vm_object"', "cpus: which locks are held")  # fmt: skip
+    matches(said, "cpus", r"thread \d+ idle  at ", "cpus: the idle one")
+    matches(said, "threads", r"^[* ]\s*1 idle .* running .* cpu [01]", "threads: all processors")
+    matches(said, "info threads", r"1 .*CPU#0<*>2 .*CPU#1", "info threads: both")
+    nothing_broke(said, "two processors without a traceback")
 
 
 def check_maps(said):
@@ -222,6 +239,7 @@ elif not machine.is_debug_build():
 else:
     before_the_kernel()
     growing_stack()
+    two_processors()
     user_program()
     copy_on_write()
     device()

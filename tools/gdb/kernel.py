@@ -127,7 +127,7 @@ def processes():
 def threads():
     """All threads that were started and not reaped."""
     return list_items(
-        evaluate("'kernel/base/sched.c'::threads"), "struct thread", "all_link"
+        evaluate("'kernel/base/sched_life.c'::threads"), "struct thread", "all_link"
     )
 
 

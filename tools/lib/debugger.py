@@ -32,11 +32,13 @@ def is_here(*tools):
     return all(shutil.which(tool) for tool in tools)
 
 
-def session(commands, program=(), cmdline="", replay=False, timeout=60):
+def session(commands, program=(), cmdline="", replay=False, timeout=60, smp=None):
     """Run GDB with these commands on a machine that runs program (name and arguments)."""
     command = [DEBUG, "--timeout", str(timeout), "--cmdline", cmdline]
     if replay:
         command += ["--replay", "--smp", "1"]
+    elif smp is not None:
+        command += ["--smp", str(smp)]
     for text in commands:
         command += ["--batch", f"echo \\n{MARK}{text}\\n", "--batch", text]
     limit = timeout * (2 if replay else 1) + GRACE
