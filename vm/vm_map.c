@@ -53,7 +53,7 @@ map_init(vm_map_t map, pmap_t pmap, vm_offset_t min, vm_offset_t max, bool syste
 	map->system = system;
 	map->ref_count = 1;
 	map->serial = __atomic_add_fetch(&last_serial, 1, __ATOMIC_RELAXED);
-	rwlock_init(&map->lock, system ? "system map" : "user map",
+	rmlock_init(&map->lock, system ? "system map" : "user map",
 		    system ? LOCK_RANK_MAP_KERNEL : LOCK_RANK_MAP_USER);
 	vm_census_add_map(map);
 }
@@ -151,7 +151,7 @@ vm_map_owner_limit(vm_map_t map, enum vm_limit which)
 void
 vm_map_lock(vm_map_t map)
 {
-	rwlock_write(&map->lock);
+	rmlock_write(&map->lock);
 	map->timestamp++;
 }
 
@@ -162,7 +162,7 @@ vm_map_unlock_deferred(vm_map_t map)
 
 	map->dead = NULL;
 	vm_map_audit_unlock(map);
-	rwlock_write_unlock(&map->lock);
+	rmlock_write_unlock(&map->lock);
 	return dead;
 }
 
@@ -175,7 +175,7 @@ vm_map_unlock(vm_map_t map)
 int
 vm_map_trylock(vm_map_t map)
 {
-	if (!rwlock_trywrite(&map->lock))
+	if (!rmlock_trywrite(&map->lock))
 		return 0;
 	map->timestamp++;
 	return 1;
@@ -185,8 +185,8 @@ int
 vm_map_trylock_read(vm_map_t map)
 {
 	if (map->system)
-		return rwlock_trywrite(&map->lock);
-	return rwlock_tryread(&map->lock);
+		return rmlock_trywrite(&map->lock);
+	return rmlock_tryread(&map->lock);
 }
 
 int
@@ -194,12 +194,12 @@ vm_map_lock_upgrade(vm_map_t map)
 {
 	uint64_t before = map->timestamp;
 
-	if (!map->system && !rwlock_tryupgrade(&map->lock)) {
+	if (!map->system && !rmlock_tryupgrade(&map->lock)) {
 		/* Others read too.  Let go and queue as a writer; nobody else may have been one. */
-		rwlock_read_unlock(&map->lock);
-		rwlock_write(&map->lock);
+		rmlock_read_unlock(&map->lock);
+		rmlock_write(&map->lock);
 		if (map->timestamp != before) {
-			rwlock_write_unlock(&map->lock);
+			rmlock_write_unlock(&map->lock);
 			return 1;
 		}
 	}
@@ -212,13 +212,13 @@ vm_map_lock_downgrade(vm_map_t map)
 {
 	vm_map_audit_unlock(map);
 	if (!map->system)
-		rwlock_downgrade(&map->lock);
+		rmlock_downgrade(&map->lock);
 }
 
 int
 vm_map_locked(const struct vm_map *map)
 {
-	return rwlock_write_owned(&map->lock);
+	return rmlock_write_owned(&map->lock);
 }
 
 kern_return_t
@@ -226,7 +226,7 @@ vm_map_unlock_and_wait(vm_map_t map, const char *why)
 {
 	vm_map_audit_unlock(map); /* takes locks, so before */
 	sleepq_prepare(&map->root, why);
-	rwlock_write_unlock(&map->lock);
+	rmlock_write_unlock(&map->lock);
 	return sleepq_wait(SLEEPQ_FOREVER, SLEEPQ_KILLABLE) == SLEEPQ_KILLED ? KERN_ABORTED
 									     : KERN_SUCCESS;
 }

@@ -26,7 +26,7 @@
 #define VM_VM_MAP_H
 
 #include "kernel/base/list.h"
-#include "kernel/base/rwlock.h"
+#include "kernel/base/rmlock.h"
 #include "vm/vm_types.h"
 
 struct proc;
@@ -80,7 +80,7 @@ struct vm_map_entry {
 #define VM_ENTRY_NO_CHARGE	  0x20000 /* not charged, whatever becomes of it */
 
 struct vm_map {
-	struct rwlock lock;	    /* user maps: readers and writers; system maps: writers only */
+	struct rmlock lock;	    /* user maps: readers and writers; system maps: writers only */
 	struct vm_map_entry header; /* (m) sentinel: end = min, start = max; object NULL */
 	struct vm_map_entry *root;  /* (m) */
 	struct vm_map_entry *hint;  /* (m) where the last change was: an entry or the header */
@@ -191,17 +191,17 @@ static inline void
 vm_map_lock_read(vm_map_t map)
 {
 	if (map->system)
-		rwlock_write(&map->lock);
+		rmlock_write(&map->lock);
 	else
-		rwlock_read(&map->lock);
+		rmlock_read(&map->lock);
 }
 static inline void
 vm_map_unlock_read(vm_map_t map)
 {
 	if (map->system)
-		rwlock_write_unlock(&map->lock);
+		rmlock_write_unlock(&map->lock);
 	else
-		rwlock_read_unlock(&map->lock);
+		rmlock_read_unlock(&map->lock);
 }
 int vm_map_trylock(vm_map_t map);
 int vm_map_trylock_read(vm_map_t map);

@@ -194,6 +194,7 @@ start(uint32_t id, uint32_t apic_id)
 	    .kernel_stack = stack + KERNEL_STACK_SIZE,
 	};
 	pmap_cpu_prepare(p);
+	__atomic_store_n(&cpu_limit, id + 1, __ATOMIC_SEQ_CST);
 	smp_start = (struct smp_start){
 	    .cr3 = pmap_kernel_cr3(),
 	    .stack = stack + KERNEL_STACK_SIZE,

@@ -43,6 +43,8 @@ struct percpu percpu_area[MACHINE_MAX_CPUS] = {
 	},
 };
 
+uint32_t cpu_limit = 1;
+
 /*
  * boot_start: called by boot/entry.S on the boot stack, interrupts off, with what the loader left.
  * Does not return.

@@ -43,7 +43,7 @@ static void
 no_lock(vm_map_t map)
 {
 	check_u64(0, curthread()->lockorder.count);
-	assert_false(rwlock_held(&map->lock));
+	assert_false(rmlock_held(&map->lock));
 }
 
 /* fails: the lookup ends with kr and nothing is locked. */
@@ -146,7 +146,7 @@ lkp_results(void **state)
 	check_u64(5, r.pindex);
 	check_u64(R, r.prot); /* a copy is still to be made */
 	check_u64(FALSE, r.wired);
-	assert_true(rwlock_held(&f->map->lock));
+	assert_true(rmlock_held(&f->map->lock));
 	vm_map_lookup_done(r.map, r.entry);
 	no_lock(f->map);
 

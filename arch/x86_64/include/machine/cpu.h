@@ -84,6 +84,14 @@ cpu_id(void)
 	return id;
 }
 
+/* cpu_count: processors that may run, numbered from 0; grows while they start. */
+extern uint32_t cpu_limit;
+static inline uint32_t
+cpu_count(void)
+{
+	return __atomic_load_n(&cpu_limit, __ATOMIC_RELAXED);
+}
+
 /* cpu_timestamp: a cheap, ever-growing number (instructions under -icount shift=0). */
 static inline uint64_t
 cpu_timestamp(void)

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <machine/param.h>
 #include <machine/percpu.h>
 
 /* model_yield: let another host thread run. */
@@ -54,6 +55,12 @@ static inline void
 cpu_spin_poll(void)
 {
 	cpu_pause();
+}
+
+static inline uint32_t
+cpu_count(void)
+{
+	return MACHINE_MAX_CPUS;
 }
 
 static inline uint32_t

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <machine/param.h>
 #include <machine/percpu.h>
 
 /* race/cpu.c: this processor's interrupts go off, or on; a turn of a loop that waits. */
@@ -62,6 +63,12 @@ static inline void
 cpu_spin_poll(void)
 {
 	sim_poll();
+}
+
+static inline uint32_t
+cpu_count(void)
+{
+	return MACHINE_MAX_CPUS;
 }
 
 static inline uint32_t

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Read-mostly locks: what is not inline.  rmlock.h says how they work.
+ *
+ * In debug builds a reader inside is noted with the lock's own address, a writer with that of its rw.
+ *
+ * This file is also compiled into the host tests: it may use only kernel/base and <machine/cpu.h>.
+ */
+#include "kernel/base/rmlock.h"
+#include "kernel/base/panic.h"
+#include "kernel/base/sleepq.h"
+
+void
+rmlock_init(struct rmlock *l, const char *name, enum lock_rank rank)
+{
+	rwlock_init(&l->rw, name, rank);
+}
+
+/* readers: how many are inside, at least.  The lock is closed. */
+static uint32_t
+readers(const struct rmlock *l)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t id = 0; id < cpu_count(); id++)
+		sum += __atomic_load_n(&l->readers[id].count, __ATOMIC_SEQ_CST);
+	return sum;
+}
+
+/* note_reader: this thread is a reader inside from now on; forget_reader: no more. */
+static void
+note_reader(struct rmlock *l)
+{
+	lockorder_note(l, l->rw.name, l->rw.rank, LOCK_CALLER);
+}
+
+static void
+forget_reader(struct rmlock *l)
+{
+	lockorder_release(l);
+}
+
+/* ---- Readers ---- */
+
+void
+rmlock_back_out(struct rmlock *l, uint32_t *place)
+{
+	__atomic_fetch_sub(place, 1, __ATOMIC_SEQ_CST);
+	rmlock_reader_left(l);
+}
+
+/* The writer has set `closed` before it looks for readers: if it found one more, it waits now. */
+void
+rmlock_reader_left(struct rmlock *l)
+{
+	sleepq_wake_one(&l->closed);
+}
+
+/* No writer is there while we hold rw, so the lock is open. */
+void
+rmlock_read_slowly(struct rmlock *l)
+{
+	rwlock_read(&l->rw);
+	VERIFY(rmlock_enter(l), "rmlock \"%s\" %p is closed without a writer", l->rw.name,
+	       (void *)l);
+	rwlock_read_unlock(&l->rw);
+}
+
+bool
+rmlock_tryread(struct rmlock *l)
+{
+	if (!rmlock_enter(l))
+		return false;
+	note_reader(l);
+	return true;
+}
+
+#ifdef CONFIG_DEBUG
+
+void
+rmlock_read(struct rmlock *l)
+{
+	lockorder_assert_sleepable("rmlock_read");
+	lockorder_acquire(l, l->rw.name, l->rw.rank, LOCK_CALLER);
+	if (rmlock_enter(l))
+		return;
+	forget_reader(l);
+	rmlock_read_slowly(l);
+	note_reader(l);
+}
+
+void
+rmlock_read_unlock(struct rmlock *l)
+{
+	forget_reader(l);
+	rmlock_leave(l);
+}
+
+#endif
+
+/* ---- Writers ---- */
+
+static void
+open_lock(struct rmlock *l)
+{
+	__atomic_store_n(&l->closed, 0, __ATOMIC_SEQ_CST);
+}
+
+static void
+close_lock(struct rmlock *l)
+{
+	__atomic_store_n(&l->closed, 1, __ATOMIC_SEQ_CST);
+}
+
+/* wait_for_readers: until all are out; none come in any more. */
+static void
+wait_for_readers(struct rmlock *l)
+{
+	for (;;) {
+		sleepq_prepare(&l->closed, l->rw.name);
+		if (readers(l) == 0) {
+			sleepq_cancel();
+			return;
+		}
+		sleepq_wait(SLEEPQ_FOREVER, 0);
+	}
+}
+
+void
+rmlock_write(struct rmlock *l)
+{
+	rwlock_write(&l->rw);
+	close_lock(l);
+	if (__builtin_expect(readers(l) != 0, 0))
+		wait_for_readers(l);
+}
+
+void
+rmlock_write_unlock(struct rmlock *l)
+{
+	open_lock(l);
+	rwlock_write_unlock(&l->rw);
+}
+
+/* try_close: as a writer, if nobody but `self` readers are inside. */
+static bool
+try_close(struct rmlock *l, uint32_t self)
+{
+	if (!rwlock_trywrite(&l->rw))
+		return false;
+	close_lock(l);
+	if (readers(l) == self)
+		return true;
+	rmlock_write_unlock(l);
+	return false;
+}
+
+bool
+rmlock_trywrite(struct rmlock *l)
+{
+	return try_close(l, 0);
+}
+
+bool
+rmlock_tryupgrade(struct rmlock *l)
+{
+	if (!try_close(l, 1))
+		return false;
+	__atomic_fetch_sub(rmlock_place(l), 1, __ATOMIC_SEQ_CST);
+	forget_reader(l);
+	return true;
+}
+
+void
+rmlock_downgrade(struct rmlock *l)
+{
+	ASSERT(rmlock_write_owned(l), "rmlock \"%s\" %p: downgraded, not held", l->rw.name,
+	       (void *)l);
+	__atomic_fetch_add(rmlock_place(l), 1, __ATOMIC_SEQ_CST);
+	rmlock_write_unlock(l);
+	note_reader(l);
+}
+
+bool
+rmlock_write_owned(const struct rmlock *l)
+{
+	return rwlock_write_owned(&l->rw);
+}
+
+bool
+rmlock_held(const struct rmlock *l)
+{
+	return rwlock_held(&l->rw) || readers(l) != 0;
+}

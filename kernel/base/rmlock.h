@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Read-mostly locks: sleeping reader/writer locks whose readers, on different processors, write to
+ * different cache lines.
+ *
+ *	readers[cpu].count	in: +1 on the processor where it comes in, -1 where it leaves
+ *	closed			a writer is in, or waits for the readers to leave
+ *	rw			writers take it exclusively; readers that find the lock closed take it shared,
+ *				come in then, and let it go
+ *
+ * A reader counts itself first and looks at `closed` then; a writer sets `closed` first and adds up the
+ * counts then: one of them sees the other.  A reader that finds the lock closed takes back its count in
+ * the same place; so while it is closed, no place goes down that did not go up before, and the sum is
+ * never less than the readers inside.
+ *
+ * Writers pay for it: they look at one cache line for each processor.  The same rules as for a rwlock,
+ * and one more: who leaves as a reader looks at the lock once more afterwards, so it must be kept (by
+ * a reference, say) until then.
+ */
+#ifndef KERNEL_BASE_RMLOCK_H
+#define KERNEL_BASE_RMLOCK_H
+
+#include "kernel/base/rwlock.h"
+#include <machine/cpu.h>
+#include <machine/param.h>
+
+#define RMLOCK_LINE 64
+
+struct rmlock {
+	struct rwlock rw;
+	uint32_t closed; /* (a) */
+	struct rmlock_readers {
+		uint32_t count; /* (a) may be below 0, as readers move */
+	} __attribute__((aligned(RMLOCK_LINE))) readers[MACHINE_MAX_CPUS];
+}; /* (a) atomic */
+
+/* rmlock_init: l, which is all zero, is an open lock. */
+void rmlock_init(struct rmlock *l, const char *name, enum lock_rank rank);
+
+/* rmlock_tryread, rmlock_trywrite: true if taken, at once. */
+bool rmlock_tryread(struct rmlock *l);
+bool rmlock_trywrite(struct rmlock *l);
+
+/* rmlock_tryupgrade: shared to exclusive without a window; false (still shared) if others read.
+ * rmlock_downgrade: exclusive to shared without a window. */
+bool rmlock_tryupgrade(struct rmlock *l);
+void rmlock_downgrade(struct rmlock *l);
+
+/* rmlock_write_owned: does the current thread hold l exclusively?  rmlock_held: does somebody hold l in
+ * some way?  For assertions only. */
+bool rmlock_write_owned(const struct rmlock *l);
+bool rmlock_held(const struct rmlock *l);
+
+/* rmlock_write, rmlock_write_unlock: exclusive.  Sleeps. */
+void rmlock_write(struct rmlock *l);
+void rmlock_write_unlock(struct rmlock *l);
+
+/* What is left to do when the lock was not open; for the functions below. */
+void rmlock_read_slowly(struct rmlock *l);
+void rmlock_back_out(struct rmlock *l, uint32_t *place);
+void rmlock_reader_left(struct rmlock *l);
+
+static inline uint32_t *
+rmlock_place(struct rmlock *l)
+{
+	return &l->readers[cpu_id()].count;
+}
+
+/* rmlock_enter: come in as a reader if the lock is open. */
+static inline bool
+rmlock_enter(struct rmlock *l)
+{
+	uint32_t *place = rmlock_place(l);
+
+	__atomic_fetch_add(place, 1, __ATOMIC_SEQ_CST);
+	if (__builtin_expect(__atomic_load_n(&l->closed, __ATOMIC_SEQ_CST) == 0, 1))
+		return true;
+	rmlock_back_out(l, place);
+	return false;
+}
+
+static inline void
+rmlock_leave(struct rmlock *l)
+{
+	__atomic_fetch_sub(rmlock_place(l), 1, __ATOMIC_SEQ_CST);
+	if (__builtin_expect(__atomic_load_n(&l->closed, __ATOMIC_SEQ_CST) != 0, 0))
+		rmlock_reader_left(l);
+}
+
+/* rmlock_read, rmlock_read_unlock: shared.  Sleeps.  Release builds have the open case inline. */
+#ifdef CONFIG_DEBUG
+void rmlock_read(struct rmlock *l);
+void rmlock_read_unlock(struct rmlock *l);
+#else
+
+static inline void
+rmlock_read(struct rmlock *l)
+{
+	if (!rmlock_enter(l))
+		rmlock_read_slowly(l);
+}
+
+static inline void
+rmlock_read_unlock(struct rmlock *l)
+{
+	rmlock_leave(l);
+}
+
+#endif
+
+#endif
