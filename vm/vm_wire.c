@@ -195,7 +195,7 @@ next_to_fault(const struct wiring *w, vm_offset_t va, vm_offset_t *start, vm_off
 static kern_return_t
 wire_pages(const struct wiring *w, vm_offset_t *failed)
 {
-	vm_offset_t start, end, next = w->start;
+	vm_offset_t start = 0, end = 0, next = w->start;
 	kern_return_t kr;
 
 	while (next_to_fault(w, next, &start, &end)) {

@@ -16,17 +16,6 @@ rmlock_init(struct rmlock *l, const char *name, enum lock_rank rank)
 	rwlock_init(&l->rw, name, rank);
 }
 
-/* readers: how many are inside, at least.  The lock is closed. */
-static uint32_t
-readers(const struct rmlock *l)
-{
-	uint32_t sum = 0;
-
-	for (uint32_t id = 0; id < cpu_count(); id++)
-		sum += __atomic_load_n(&l->readers[id].count, __ATOMIC_SEQ_CST);
-	return sum;
-}
-
 /* note_reader: this thread is a reader inside from now on; forget_reader: no more. */
 static void
 note_reader(struct rmlock *l)
@@ -100,46 +89,18 @@ rmlock_read_unlock(struct rmlock *l)
 
 /* ---- Writers ---- */
 
-static void
-open_lock(struct rmlock *l)
-{
-	__atomic_store_n(&l->closed, 0, __ATOMIC_SEQ_CST);
-}
-
-static void
-close_lock(struct rmlock *l)
-{
-	__atomic_store_n(&l->closed, 1, __ATOMIC_SEQ_CST);
-}
-
-/* wait_for_readers: until all are out; none come in any more. */
-static void
-wait_for_readers(struct rmlock *l)
+/* Until all are out; none come in any more. */
+void
+rmlock_wait_for_readers(struct rmlock *l)
 {
 	for (;;) {
 		sleepq_prepare(&l->closed, l->rw.name);
-		if (readers(l) == 0) {
+		if (rmlock_readers(l) == 0) {
 			sleepq_cancel();
 			return;
 		}
 		sleepq_wait(SLEEPQ_FOREVER, 0);
 	}
-}
-
-void
-rmlock_write(struct rmlock *l)
-{
-	rwlock_write(&l->rw);
-	close_lock(l);
-	if (__builtin_expect(readers(l) != 0, 0))
-		wait_for_readers(l);
-}
-
-void
-rmlock_write_unlock(struct rmlock *l)
-{
-	open_lock(l);
-	rwlock_write_unlock(&l->rw);
 }
 
 /* try_close: as a writer, if nobody but `self` readers are inside. */
@@ -148,8 +109,8 @@ try_close(struct rmlock *l, uint32_t self)
 {
 	if (!rwlock_trywrite(&l->rw))
 		return false;
-	close_lock(l);
-	if (readers(l) == self)
+	__atomic_store_n(&l->closed, 1, __ATOMIC_SEQ_CST);
+	if (rmlock_readers(l) == self)
 		return true;
 	rmlock_write_unlock(l);
 	return false;
@@ -190,5 +151,5 @@ rmlock_write_owned(const struct rmlock *l)
 bool
 rmlock_held(const struct rmlock *l)
 {
-	return rwlock_held(&l->rw) || readers(l) != 0;
+	return rwlock_held(&l->rw) || rmlock_readers(l) != 0;
 }

@@ -51,14 +51,22 @@ void rmlock_downgrade(struct rmlock *l);
 bool rmlock_write_owned(const struct rmlock *l);
 bool rmlock_held(const struct rmlock *l);
 
-/* rmlock_write, rmlock_write_unlock: exclusive.  Sleeps. */
-void rmlock_write(struct rmlock *l);
-void rmlock_write_unlock(struct rmlock *l);
-
 /* What is left to do when the lock was not open; for the functions below. */
 void rmlock_read_slowly(struct rmlock *l);
 void rmlock_back_out(struct rmlock *l, uint32_t *place);
 void rmlock_reader_left(struct rmlock *l);
+void rmlock_wait_for_readers(struct rmlock *l);
+
+/* rmlock_readers: how many are inside, at least.  The lock is closed. */
+static inline uint32_t
+rmlock_readers(const struct rmlock *l)
+{
+	uint32_t sum = __atomic_load_n(&l->readers[0].count, __ATOMIC_SEQ_CST);
+
+	for (uint32_t id = 1; id < cpu_count(); id++)
+		sum += __atomic_load_n(&l->readers[id].count, __ATOMIC_SEQ_CST);
+	return sum;
+}
 
 static inline uint32_t *
 rmlock_place(struct rmlock *l)
@@ -85,6 +93,23 @@ rmlock_leave(struct rmlock *l)
 	__atomic_fetch_sub(rmlock_place(l), 1, __ATOMIC_SEQ_CST);
 	if (__builtin_expect(__atomic_load_n(&l->closed, __ATOMIC_SEQ_CST) != 0, 0))
 		rmlock_reader_left(l);
+}
+
+/* rmlock_write, rmlock_write_unlock: exclusive.  Sleeps. */
+static inline void
+rmlock_write(struct rmlock *l)
+{
+	rwlock_write(&l->rw);
+	__atomic_store_n(&l->closed, 1, __ATOMIC_SEQ_CST);
+	if (__builtin_expect(rmlock_readers(l) != 0, 0))
+		rmlock_wait_for_readers(l);
+}
+
+static inline void
+rmlock_write_unlock(struct rmlock *l)
+{
+	__atomic_store_n(&l->closed, 0, __ATOMIC_RELEASE);
+	rwlock_write_unlock(&l->rw);
 }
 
 /* rmlock_read, rmlock_read_unlock: shared.  Sleeps.  Release builds have the open case inline. */
