@@ -154,7 +154,7 @@ vm_map_clip_end(vm_map_t map, vm_map_entry_t e, vm_offset_t addr)
 /* ---- ranges ---- */
 
 vm_map_entry_t
-vm_map_range_first(vm_map_t map, vm_offset_t start)
+vm_map_range_search(vm_map_t map, vm_offset_t start)
 {
 	vm_map_entry_t e;
 

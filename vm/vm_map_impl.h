@@ -197,7 +197,15 @@ bool vm_map_deletable(vm_map_t map, vm_offset_t start, vm_offset_t end);
  * vm_map_range_has_submap: is there one in it?  vm_map_clip_range: cut the entries that start and end
  * fall into, entries being reserved; a stack's gap stays whole.  Map locked, to clip exclusively.
  */
-vm_map_entry_t vm_map_range_first(vm_map_t map, vm_offset_t start);
+vm_map_entry_t vm_map_range_search(vm_map_t map, vm_offset_t start);
+static inline vm_map_entry_t
+vm_map_range_first(vm_map_t map, vm_offset_t start)
+{
+	vm_map_entry_t e = map->hint;
+
+	return e->start <= start && start < e->end ? e : vm_map_range_search(map, start);
+}
+
 #define vm_map_for_range(e, map, from, to)                                                        \
 	for ((e) = vm_map_range_first((map), (from)); (e) != &(map)->header && (e)->start < (to); \
 	     (e) = (e)->next)
