@@ -297,10 +297,10 @@ one_object_for_all(void **state)
 	struct thread *thread;
 
 	space_map(f->map, A, 4 * P, VM_PROT_RW, VM_PROT_ALL, 0);
-	vm_map_lock_read(f->map);
+	model_hold_off_writers(f->map);
 	thread = model_thread_start("toucher", touch, &t);
 	model_thread_await_sleep(thread);
-	check_kr(0, vm_map_lock_upgrade(f->map));
+	model_become_writer(f->map);
 	check_kr(KERN_SUCCESS, vm_map_entry_materialise(f->map->header.next));
 	object = f->map->header.next->object;
 	vm_map_unlock(f->map);

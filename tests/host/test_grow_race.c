@@ -89,15 +89,15 @@ grow(void *arg)
 
 /*
  * grow_and_wait: a thread has found the gap and waits, holding no lock of the map, to become its
- * writer.  The caller, another reader until now, is the writer instead.
+ * writer.  The caller is the writer instead.
  */
 static void
 grow_and_wait(struct grower *g)
 {
-	vm_map_lock_read(g->f->map);
+	model_hold_off_writers(g->f->map);
 	g->thread = model_thread_start("grow", grow, g);
 	model_thread_await_sleep(g->thread);
-	check_kr(0, vm_map_lock_upgrade(g->f->map));
+	model_become_writer(g->f->map);
 }
 
 static void

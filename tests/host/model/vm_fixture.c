@@ -132,3 +132,18 @@ teardown(void **state)
 }
 
 const struct host_fixture vm_fixture = {setup, teardown};
+
+void
+model_hold_off_writers(vm_map_t map)
+{
+	rwlock_write(&map->lock.rw);
+}
+
+void
+model_become_writer(vm_map_t map)
+{
+	__atomic_store_n(&map->lock.closed, 1, __ATOMIC_SEQ_CST);
+	if (rmlock_readers(&map->lock) != 0)
+		model_die("readers are inside");
+	map->timestamp++;
+}

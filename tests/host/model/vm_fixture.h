@@ -31,6 +31,14 @@ void vm_fixture_audit(struct vm_fixture *f);
 void vm_fixture_boot(void);
 void vm_fixture_drop_spares(void);
 
+/*
+ * model_hold_off_writers: from now on readers come and go, and who wants to write to the map waits.
+ * model_become_writer: the caller, who holds them off, is the writer instead; vm_map_unlock() ends it.
+ * No reader is inside.
+ */
+void model_hold_off_writers(vm_map_t map);
+void model_become_writer(vm_map_t map);
+
 /* What a test must leave as it was. */
 struct vm_usage {
 	uint64_t frames, objects, charge, mappings;
