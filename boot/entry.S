@@ -15,8 +15,8 @@
  *
  *	3. PAE, long mode, NX, paging; jump to 64-bit code, then high, then boot_start(magic, info)
  *
- * The boot processor uses these tables until pmap_bootstrap() replaces them, the others on their way
- * up (boot_ap_start).
+ * The boot processor uses these tables until pmap_bootstrap() replaces them, the others on their
+ * way up (boot_ap_start).
  */
 #include "boot/multiboot.h"
 #include <machine/asmdefs.h>
@@ -184,8 +184,8 @@ boot_long_mode:
 	.cfi_endproc
 
 /*
- * boot_ap_start: where every processor but the first begins, in real mode, in a page below 1 MiB that
- * smp.c has copied it to: up to boot_ap_end.  From there it goes the way of the first one, to
+ * boot_ap_start: where every processor but the first begins, in real mode, in a page below 1 MiB
+ * that smp.c has copied it to: up to boot_ap_end.  From there it goes the way of the first one, to
  * boot_ap_high.
  */
 	.code16

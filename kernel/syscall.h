@@ -33,8 +33,8 @@ syscall_fn sys_proc_create, sys_proc_fork, sys_proc_load, sys_proc_exit, sys_pro
     sys_proc_wait, sys_proc_id, sys_proc_info, sys_proc_open, sys_limit_get, sys_limit_set;
 /* sys_thread.c */
 syscall_fn sys_thread_create, sys_thread_exit, sys_thread_kill, sys_thread_wait, sys_thread_get,
-    sys_thread_set, sys_thread_stop, sys_thread_resume, sys_thread_id,
-    sys_thread_affinity, sys_thread_cpu;
+    sys_thread_set, sys_thread_stop, sys_thread_resume, sys_thread_id, sys_thread_affinity,
+    sys_thread_cpu;
 /* sys_handle.c */
 syscall_fn sys_handle_close, sys_handle_dup, sys_handle_info, sys_proc_give;
 /* sys_misc.c */

@@ -389,7 +389,8 @@ try_registers(struct uthread *ut, bool (*stopped)(const struct uthread *), threa
 }
 
 static int
-with_registers(struct uthread *ut, bool (*stopped)(const struct uthread *), thread_fn *fn, void *arg)
+with_registers(struct uthread *ut, bool (*stopped)(const struct uthread *), thread_fn *fn,
+	       void *arg)
 {
 	int error;
 

@@ -49,7 +49,8 @@ struct table_pointer {
 	uint64_t base;
 } __attribute__((packed));
 
-static struct cpu_segments boot_segments; /* of the boot processor, which needs it before there is a heap */
+static struct cpu_segments
+    boot_segments; /* of the boot processor, which needs it before there is a heap */
 
 /* fill: tables that depend on their own addresses. */
 static void

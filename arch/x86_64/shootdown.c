@@ -27,9 +27,9 @@
 #include <machine/trap.h>
 
 static struct slot {
-	const struct pmap *pmap; /* (i) */
-	vm_offset_t start, end;	 /* (i) */
-	uint32_t waiting;	 /* (a) those that have yet to forget */
+	const struct pmap *pmap;			/* (i) */
+	vm_offset_t start, end;				/* (i) */
+	uint32_t waiting;				/* (a) those that have yet to forget */
 } __attribute__((aligned(64))) slots[MACHINE_MAX_CPUS]; /* (i) its processor, while nobody waits
 							 * (a) atomic */
 
@@ -104,8 +104,8 @@ ask(const struct pmap *pmap, vm_offset_t start, vm_offset_t end, uint32_t target
 static uint32_t
 others(const struct pmap *pmap)
 {
-	uint32_t set = pmap == kernel_pmap ? smp_online()
-					   : __atomic_load_n(&pmap->active, __ATOMIC_SEQ_CST);
+	uint32_t set =
+	    pmap == kernel_pmap ? smp_online() : __atomic_load_n(&pmap->active, __ATOMIC_SEQ_CST);
 
 	return set & ~(1u << cpu_id());
 }

@@ -45,7 +45,7 @@
 
 /* What boot_ap_high works with. */
 struct smp_start {
-	uint64_t cr3;	/* physical address of kernel_pmap's root */
+	uint64_t cr3;	 /* physical address of kernel_pmap's root */
 	uintptr_t stack; /* end of the idle thread's */
 	struct percpu *percpu;
 } smp_start;
@@ -208,7 +208,8 @@ start(uint32_t id, uint32_t apic_id)
 void
 smp_init(void)
 {
-	uint32_t self = curcpu()->apic_id, max = (uint32_t)boot_option_number("smp.max", MACHINE_MAX_CPUS);
+	uint32_t self = curcpu()->apic_id,
+		 max = (uint32_t)boot_option_number("smp.max", MACHINE_MAX_CPUS);
 	uint32_t id = 1;
 
 	irq_register(VECTOR_RESCHED, resched_interrupt, NULL);

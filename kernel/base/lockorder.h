@@ -35,7 +35,7 @@ enum lock_rank {
 	LOCK_RANK_THREADS, /* the list of all threads */
 	LOCK_RANK_SLEEPQ,
 	LOCK_RANK_TIMEOUT, /* the list of timed waits */
-	LOCK_RANK_SCHED, /* a run queue, never two */
+	LOCK_RANK_SCHED,   /* a run queue, never two */
 	LOCK_RANK_TIMER,
 	LOCK_RANK_TRACE,
 	LOCK_RANK_PRINT,

@@ -18,12 +18,13 @@
 
 struct runq {
 	struct spinlock lock;
-	uint32_t load; /* (q) threads on it, and the running one unless that is the idle thread; others
+	uint32_t
+	    load; /* (q) threads on it, and the running one unless that is the idle thread; others
 			* read it for a guess */
 	unsigned running; /* (q) priority of who runs; likewise */
-	bool poked;	  /* (a) somebody thinks that this processor, if it is idle, should look around */
+	bool poked; /* (a) somebody thinks that this processor, if it is idle, should look around */
 	struct thread *moving; /* (q) on its way to the queue of another one, see after_switch */
-	uint64_t nonempty;		     /* (q) bit p: ready[p] is not empty */
+	uint64_t nonempty;     /* (q) bit p: ready[p] is not empty */
 	struct list ready[SCHED_PRIORITIES]; /* (q) */
 } __attribute__((aligned(64)));		     /* (q) its lock  (a) atomic */
 

@@ -66,7 +66,8 @@ struct thread {
 	uint64_t cpu_time;	 /* (s) ns run so far */
 	uint8_t queued_priority; /* (s) on which list of its run queue it is */
 	uint32_t cpu;		 /* (s) processor whose run queue it is on, or where it ran last */
-	uint32_t affinity; /* (s) processors where it may run, a bit each; none that there is: all */
+	uint32_t
+	    affinity; /* (s) processors where it may run, a bit each; none that there is: all */
 	struct list_link run_link; /* (s) on a run queue while ready, to be reaped when a zombie */
 	struct list_link all_link; /* on the list of sched_for_each */
 	void (*reap)(struct thread *t); /* (s) of a zombie, see sched_exit */

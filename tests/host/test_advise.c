@@ -370,8 +370,7 @@ during_wiring(void **state)
 	model_thread_join(t[2]);
 	check_kr(KERN_SUCCESS, wiring.kr);
 	check_kr(KERN_SUCCESS, waiting.kr);
-	check_u64(VM_ENTRY_BEHAV_RANDOM | VM_ENTRY_USER_WIRED,
-		  space_entry(f->map, A)->eflags);
+	check_u64(VM_ENTRY_BEHAV_RANDOM | VM_ENTRY_USER_WIRED, space_entry(f->map, A)->eflags);
 	check_u64(2, pmap_wired_count(f->pmap));
 	vm_object_deallocate(object);
 }

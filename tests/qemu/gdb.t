@@ -57,7 +57,8 @@ def growing_stack():
     first = "percpu_area[0].curthread->proc->vmspace->vm_map"
     said = debugger.session([
         "break vm_map_growstack", "continue", "backtrace", "vm maps", "vm map", "vm map 1",
-        "vm map stack", "vm map kernel_map", "vm map stack_map", "vm map nobody", "ps", "threads", "cpus",
+        "vm map stack", "vm map kernel_map", "vm map stack_map", "vm map nobody", "ps", "threads",
+        "cpus",
         "threads 16", "threads all", "threads frame 16", "frame function run_supervise",
         "print p->name", "threads frame", "threads 999", "vm find $rsp", "vm find addr",
         "vm find 0x401000", "vm find 0x10000", "vm find kmain", "vm find 0x8000000000000000",

@@ -248,8 +248,9 @@ class Threads(gdb.Command):
 class Cpus(gdb.Command):
     """Processors: cpus
 
-    What each runs and where, how deep it is in interrupts and spinlocks, the space it has loaded, and
-    which locks the running thread holds (debug builds note them); * marks the one GDB looks at."""
+    What each runs and where, how deep it is in interrupts and spinlocks, the space it has loaded,
+    and which locks the running thread holds (debug builds note them); * marks the one GDB looks
+    at."""
 
     def __init__(self):
         super().__init__("cpus", gdb.COMMAND_STATUS, gdb.COMPLETE_NONE)

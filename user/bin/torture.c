@@ -63,7 +63,8 @@ choose(struct worker *w, uint64_t n)
 static _Noreturn void
 fail(const struct worker *w, const char *what, uint64_t addr, int64_t result)
 {
-	printf("torture: worker %ld: %s at %#lx: %ld\n", (long)(w - workers), what, addr, (long)result);
+	printf("torture: worker %ld: %s at %#lx: %ld\n", (long)(w - workers), what, addr,
+	       (long)result);
 	proc_exit(1);
 }
 
@@ -127,8 +128,8 @@ protect_slot(struct worker *w, struct slot *s)
 	}
 	s->readonly = !s->readonly;
 	must(w,
-	     vm_protect(HANDLE_SELF, addr, s->pages * PAGE_SIZE,
-			s->readonly ? PROT_READ : PROT_RW, 0),
+	     vm_protect(HANDLE_SELF, addr, s->pages * PAGE_SIZE, s->readonly ? PROT_READ : PROT_RW,
+			0),
 	     "protect", addr);
 }
 
@@ -307,7 +308,8 @@ main(int argc, char **argv)
 {
 	uint64_t seconds = argc > 1 ? strtoul(argv[1], NULL, 10) : 10;
 	uint64_t seed = argc > 2 ? strtoul(argv[2], NULL, 10) : (uint64_t)clock_now() % 1000000;
-	uint64_t random = seed * 2 + 1, end = (uint64_t)clock_now() + seconds * NS_PER_SEC, arenas = 0;
+	uint64_t random = seed * 2 + 1, end = (uint64_t)clock_now() + seconds * NS_PER_SEC,
+		 arenas = 0;
 	struct system_info before = {0};
 
 	printf("torture: %lu seconds, seed %lu\n", seconds, seed);

@@ -69,7 +69,7 @@
 #define SYS_thread_resume 0x1027 /* (thread) */
 #define SYS_thread_id	  0x1028 /* (thread; HANDLE_SELF: caller) -> id */
 #define SYS_thread_affinity \
-	0x1029 /* (thread; HANDLE_SELF: caller, processors, a bit each; 0: all) */
+	0x1029		      /* (thread; HANDLE_SELF: caller, processors, a bit each; 0: all) */
 #define SYS_thread_cpu 0x102a /* (thread; HANDLE_SELF: caller) -> where it runs, or ran last */
 
 /* ---- The rest ---- */

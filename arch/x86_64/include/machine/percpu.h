@@ -28,8 +28,9 @@ struct percpu {
 	struct pmap *loaded_pmap;   /* 56: whose CR3 is loaded */
 	uint64_t quantum_start;	    /* ns, when the current thread was last accounted */
 	uint32_t apic_id;
-	uint32_t requests; /* (a) processors that wait for this one to forget translations, pmap_tlb.c */
-	bool online;	   /* (a) it has come up */
+	uint32_t
+	    requests; /* (a) processors that wait for this one to forget translations, pmap_tlb.c */
+	bool online;  /* (a) it has come up */
 	void *tss;
 };
 

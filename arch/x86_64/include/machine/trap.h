@@ -11,12 +11,12 @@
 #define VECTOR_EXCEPTIONS 32 /* below: exceptions; from here on: interrupts */
 
 /* Interrupt vectors, by priority class. */
-#define VECTOR_PIC	32 /* 16 of them: the old controller, masked, spurious at most */
-#define VECTOR_IOAPIC	48 /* + global interrupt number, IRQ_MAX of them */
-#define VECTOR_TIMER	240
-#define VECTOR_RESCHED	241 /* from another processor: look at preempt_pending */
+#define VECTOR_PIC	 32 /* 16 of them: the old controller, masked, spurious at most */
+#define VECTOR_IOAPIC	 48 /* + global interrupt number, IRQ_MAX of them */
+#define VECTOR_TIMER	 240
+#define VECTOR_RESCHED	 241 /* from another processor: look at preempt_pending */
 #define VECTOR_SHOOTDOWN 242 /* from another processor: forget translations (pmap_tlb.c) */
-#define VECTOR_SPURIOUS 255
+#define VECTOR_SPURIOUS	 255
 
 #define IRQ_MAX 64
 
