@@ -31,7 +31,8 @@ struct rmlock {
 	uint32_t closed; /* (a) */
 	struct rmlock_readers {
 		uint32_t count; /* (a) may be below 0, as readers move */
-	} __attribute__((aligned(RMLOCK_LINE))) readers[MACHINE_MAX_CPUS];
+		uint8_t apart[RMLOCK_LINE - sizeof(uint32_t)];
+	} readers[MACHINE_MAX_CPUS];
 }; /* (a) atomic */
 
 /* rmlock_init: l, which is all zero, is an open lock. */

@@ -25,6 +25,7 @@
 #define SLOT_PAGES 16
 #define SLOT_BYTES (SLOT_PAGES * PAGE_SIZE)
 #define AREA_BYTES (SLOTS * SLOT_BYTES)
+#define AREA_BASE  0x600000000000ul /* where first fit puts nothing: stacks come lower */
 #define ARENA_MS   400
 #define ORPHANS_MS 20000
 #define FREE_SLACK 512 /* pages in caches of objects, whatever arenas did before */
@@ -267,11 +268,6 @@ replace_worker(struct worker *w, uint64_t seed)
 	must(w, thread_kill(w->thread.handle), "kill", 0);
 	must(w, thread_join(&w->thread), "join", 0);
 	must(w, vm_unmap(HANDLE_SELF, w->area, AREA_BYTES), "unmap the area", w->area);
-	must(w,
-	     vm_map(HANDLE_SELF, w->area, AREA_BYTES,
-		    VM_MAP_ARGS(PROT_RW, PROT_RW, VM_MAP_FLAG_FIXED), 0, 0),
-	     "map the area", w->area);
-	must(w, vm_unmap(HANDLE_SELF, w->area, AREA_BYTES), "unmap the area", w->area);
 	start_worker(w, seed);
 }
 
@@ -279,10 +275,9 @@ static void
 arena(void *arg)
 {
 	uint64_t random = (uint64_t)arg, end = (uint64_t)clock_now() + ARENA_MS * NS_PER_MS;
-	uint64_t area = (uint64_t)map_pages(WORKERS * AREA_BYTES, PROT_RW);
 
 	for (uint64_t i = 0; i < WORKERS; i++) {
-		workers[i].area = area + i * AREA_BYTES;
+		workers[i].area = AREA_BASE + i * AREA_BYTES;
 		start_worker(&workers[i], next_random(&random));
 	}
 	while ((uint64_t)clock_now() < end) {
