@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vmspace_exec: a process gets a new space; contracts 1.10. */
+/* vmspace_exec, vmspace_unshare: a process gets a new space; contracts 1.10. */
 #include "model/memory.h"
 #include "model/mmu.h"
 #include "model/vm_fixture.h"
+#include "model/charges.h"
+#include "model/snapshot.h"
 #include "vm/vm_map.h"
 #include "vm/vm_proc.h"
 #include "vm/vmspace.h"
@@ -66,6 +68,107 @@ no_memory(void **state)
 	check_kr(KERN_SUCCESS, vm_map_remove(f->map, A, A + PAGE_SIZE));
 }
 
+/* ---- unshare ---- */
+
+/* two: another process that uses the space of f->proc, in which A holds a 7. */
+static struct proc *
+two(struct vm_fixture *f)
+{
+	struct proc *other;
+
+	insert_page(f->map);
+	model_user_store(f->proc, A, 7);
+	assert_true(vmspace_acquire(f->vmspace));
+	other = model_proc_adopt(f->vmspace);
+	f->map->owner = f->proc;
+	return other;
+}
+
+static void
+unshared(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *other = two(f);
+
+	check_kr(KERN_SUCCESS, vmspace_unshare(other));
+	assert_ptr_not_equal(f->vmspace, proc_vmspace(other));
+	assert_ptr_equal(f->vmspace, proc_vmspace(f->proc));
+	check_u64(1, f->vmspace->refcnt);
+	check_u64(1, proc_vmspace(other)->refcnt);
+	assert_ptr_equal(other, model_proc_map(other)->owner);
+	assert_ptr_equal(f->proc, f->map->owner);
+	model_user_store(other, A, 8);
+	check_u64(7, model_user_load(f->proc, A));
+	check_u64(8, model_user_load(other, A));
+	charges_check();
+	model_proc_destroy(other);
+}
+
+/* The owner leaves: the space is nobody's then. */
+static void
+owner_leaves(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *other = two(f);
+
+	f->map->owner = other;
+	check_kr(KERN_SUCCESS, vmspace_unshare(other));
+	assert_null(f->map->owner);
+	assert_ptr_equal(other, model_proc_map(other)->owner);
+	model_proc_destroy(other);
+	f->map->owner = f->proc;
+}
+
+static void
+alone(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct map_snapshot *before;
+
+	insert_page(f->map);
+	before = map_snapshot_take(f->map);
+	check_kr(KERN_SUCCESS, vmspace_unshare(f->proc));
+	assert_ptr_equal(f->vmspace, proc_vmspace(f->proc));
+	check_u64(1, f->vmspace->refcnt);
+	check_unchanged(before, f->map);
+}
+
+static void
+unshare_without_memory(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *other = two(f);
+	kern_return_t kr;
+
+	for (uint64_t k = 1;; k++) {
+		model_fail_from(k);
+		kr = vmspace_unshare(other);
+		model_fail_off();
+		if (kr == KERN_SUCCESS)
+			break;
+		check_kr(KERN_RESOURCE_SHORTAGE, kr);
+		assert_ptr_equal(f->vmspace, proc_vmspace(other));
+		check_u64(2, f->vmspace->refcnt);
+		check_u64(7, model_user_load(other, A));
+	}
+	check_u64(1, f->vmspace->refcnt);
+	model_proc_destroy(other);
+}
+
+static void
+unshare_of_the_dead(void **state)
+{
+	struct vm_fixture *f = *state;
+
+	proc_lock(f->proc);
+	proc_set_vmspace(f->proc, NULL);
+	proc_unlock(f->proc);
+	check_kr(KERN_FAILURE, vmspace_unshare(f->proc));
+	proc_lock(f->proc);
+	proc_set_vmspace(f->proc, f->vmspace);
+	proc_unlock(f->proc);
+}
+
 int
 main(void)
 {
@@ -73,6 +176,11 @@ main(void)
 	    {"exec: a process gets an empty space, the old one is whole and has no owner",
 	     new_space},
 	    {"exec: without memory the process keeps its space", no_memory},
+	    {"UNS-01: a process that shares its space gets a copy of it", unshared},
+	    {"UNS-01: if it was the owner, what it leaves has none", owner_leaves},
+	    {"UNS-02: a space of its own stays as it is", alone},
+	    {"UNS-03: without memory nothing has changed", unshare_without_memory},
+	    {"UNS-04: a process that has ended has no space", unshare_of_the_dead},
 	};
 
 	return host_run(&vm_fixture, tests, ARRAY_SIZE(tests));

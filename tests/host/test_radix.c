@@ -186,6 +186,77 @@ no_memory(void **state)
 	assert_ptr_equal(vm_radix_remove(&t, 1ul << 30), &second);
 }
 
+struct seen {
+	size_t n, stop;
+};
+
+/* see: pages come in the reference's order; false when `stop` have been seen. */
+static bool
+see(struct vm_page *m, void *arg)
+{
+	struct seen *s = arg;
+
+	assert_true(s->n < count);
+	assert_ptr_equal(m, pages[s->n]);
+	return ++s->n < s->stop;
+}
+
+static void
+walk(void **state)
+{
+	struct vm_radix t = {0}, copy = {0};
+	uint64_t before;
+	struct seen all = {0, MAX_PAGES + 1}, some = {0, 5};
+
+	(void)state;
+	memory_settle();
+	before = memory_free();
+	assert_true(vm_radix_walk(&t, see, &all));
+	check_u64(0, all.n);
+	for (int i = 0; i < MAX_PAGES; i++)
+		add_or_take(&t, random_index());
+	assert_true(vm_radix_walk(&t, see, &all));
+	check_u64(count, all.n);
+	assert_false(vm_radix_walk(&t, see, &some));
+	check_u64(5, some.n);
+	/* A second tree over the same pages, which it forgets. */
+	for (size_t i = 0; i < count; i++)
+		check_kr(KERN_SUCCESS, vm_radix_insert(&copy, pages[i]));
+	vm_radix_clear(&copy);
+	check_u64(0, copy.root);
+	assert_null(vm_radix_lookup(&copy, pages[0]->pindex));
+	for (size_t i = 0; i < count; i++)
+		assert_ptr_equal(vm_radix_lookup(&t, pages[i]->pindex), pages[i]);
+	empty(&t);
+	memory_settle();
+	check_u64(before, memory_free());
+}
+
+static void
+put(void **state)
+{
+	struct vm_radix t = {0};
+	struct vm_page a = {.pindex = 7}, b = {.pindex = 7}, c = {.pindex = 1ul << 30}, *old = &a;
+
+	(void)state;
+	check_kr(KERN_SUCCESS, vm_radix_put(&t, &a, &old));
+	assert_null(old);
+	check_kr(KERN_SUCCESS, vm_radix_put(&t, &b, &old));
+	assert_ptr_equal(&a, old);
+	assert_ptr_equal(&b, vm_radix_lookup(&t, 7));
+	model_fail_after(1);
+	check_kr(KERN_RESOURCE_SHORTAGE, vm_radix_put(&t, &c, &old));
+	assert_null(old);
+	check_kr(KERN_SUCCESS, vm_radix_put(&t, &c, &old));
+	model_fail_from(1);
+	check_kr(KERN_SUCCESS, vm_radix_put(&t, &a, &old));
+	model_fail_off();
+	assert_ptr_equal(&b, old);
+	assert_ptr_equal(&c, vm_radix_remove(&t, 1ul << 30));
+	assert_ptr_equal(&a, vm_radix_remove(&t, 7));
+	assert_int_equal(t.root, 0);
+}
+
 static void
 twice(void **state)
 {
@@ -205,6 +276,8 @@ main(void)
 	    {"radix: a dense tree has every page, in order", dense},
 	    {"radix: a tree of one page needs no memory", one_page_no_node},
 	    {"radix: an insert without memory changes nothing", no_memory},
+	    {"radix: a walk sees all pages in order; a cleared tree gives its nodes back", walk},
+	    {"radix: a page takes another's place without memory", put},
 	    {"radix: an index that is there already is a bug", twice},
 	};
 

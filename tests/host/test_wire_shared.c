@@ -72,6 +72,47 @@ other_writes(void **state)
 	model_proc_destroy(copy);
 }
 
+/*
+ * The process has a page wired, read-only, in the object that its children shadow.  Two of them share
+ * the shadow, and one writes: the page is shadowed for them, and stays where it is for the process.
+ */
+static void
+shadowed_for_others(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *child, *grandchild;
+	vm_offset_t addr = A;
+	uint64_t faults;
+
+	check_kr(KERN_SUCCESS, vm_map_find(f->map, NULL, 0, &addr, SIZE, 0, VMFS_NO_SPACE,
+					   VM_PROT_RW, VM_PROT_ALL, 0));
+	model_user_store(f->proc, A, 1);
+	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A, A + SIZE, VM_PROT_READ, FALSE));
+	check_kr(KERN_SUCCESS, vm_map_wire(f->map, A, A + SIZE, VM_MAP_WIRE_USER));
+	child = fork_with(f, VM_INHERIT_COPY);
+	check_kr(KERN_SUCCESS,
+		 vm_map_protect(model_proc_map(child), A, A + SIZE, VM_PROT_RW, FALSE));
+	check_kr(KERN_SUCCESS,
+		 vm_map_inherit(model_proc_map(child), A, A + SIZE, VM_INHERIT_SHARE));
+	grandchild = model_proc_fork(child);
+	check_u64(1, model_user_load(child, A));
+	check_u64(1, model_user_load(grandchild, A));
+	check_u64(4, pmap_wired_count(f->pmap));
+	faults = model_fault_count();
+	check_u64(1, model_user_load(f->proc, A));
+	check_u64(faults, model_fault_count());
+
+	model_user_store(grandchild, A, 2);
+	check_u64(2, model_user_load(child, A));
+	check_u64(4, pmap_wired_count(f->pmap));
+	faults = model_fault_count();
+	check_u64(1, model_user_load(f->proc, A));
+	check_u64(faults, model_fault_count());
+	model_proc_destroy(grandchild);
+	model_proc_destroy(child);
+	check_kr(KERN_SUCCESS, vm_map_unwire(f->map, A, A + SIZE, VM_MAP_WIRE_USER));
+}
+
 int
 main(void)
 {
@@ -81,6 +122,8 @@ main(void)
 	    {"wire: a store by one sharer reaches another's wired read-only mapping, which can be "
 	     "unwired",
 	     other_writes},
+	    {"wire: a page that others shadow keeps its wired mapping, no access faults",
+	     shadowed_for_others},
 	};
 
 	return host_run(&vm_fixture, tests, ARRAY_SIZE(tests));

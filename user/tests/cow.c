@@ -398,6 +398,78 @@ inherit_share_of_copy(void)
 	EXPECT(area_holds(area));
 }
 
+/* ---- what both have unmapped ---- */
+
+#define MANY 64 /* pages of an area that is cut in halves */
+
+static uint64_t
+free_pages(void)
+{
+	struct system_info info;
+
+	tap_counts(&info);
+	return info.pages_free;
+}
+
+/* unmap_upper: the child's half goes, then it waits for the parent's. */
+static void
+unmap_upper(void *area)
+{
+	EXPECT_EQ(vm_unmap(HANDLE_SELF, ADDR(area) + MANY / 2 * PAGE_SIZE, MANY / 2 * PAGE_SIZE),
+		  0);
+	*shared = 1;
+	wait_step(2);
+	for (uint64_t i = 0; i < MANY / 2; i++) {
+		EXPECT(page_holds(ADDR(area) + i * PAGE_SIZE, i));
+	}
+}
+
+static void
+unmapped_by_both(void)
+{
+	uint64_t area = ADDR(map_pages(MANY * PAGE_SIZE, PROT_RW)), before;
+	uint64_t upper = area + MANY / 2 * PAGE_SIZE;
+	struct proc_status status;
+
+	REQUIRE(area != 0);
+	shared = map_shared(PAGE_SIZE);
+	REQUIRE(shared != NULL);
+	for (uint64_t i = 0; i < MANY; i++) {
+		fill_page(area + i * PAGE_SIZE, i);
+	}
+	/* Other rights make two regions of it. */
+	REQUIRE_EQ(vm_protect(HANDLE_SELF, upper, MANY / 2 * PAGE_SIZE, PROT_RW, 1), 0);
+	handle_t child = tap_start(unmap_upper, (void *)area);
+	wait_step(1);
+	before = free_pages();
+	EXPECT_EQ(vm_unmap(HANDLE_SELF, upper, MANY / 2 * PAGE_SIZE), 0);
+	EXPECT(free_pages() >= before + MANY / 2);
+	*shared = 2;
+	REQUIRE_EQ(wait_for(child, &status), 0);
+	EXPECT_EQ(status.how, PROC_EXITED);
+	EXPECT_EQ(status.value, 0);
+}
+
+/* The child has gone; what the parent unmaps of what it had shared with it is free at once. */
+static void
+unmapped_after_child(void)
+{
+	uint64_t area = ADDR(map_pages(MANY * PAGE_SIZE, PROT_RW)), before;
+
+	REQUIRE(area != 0);
+	for (uint64_t i = 0; i < MANY; i++) {
+		fill_page(area + i * PAGE_SIZE, i);
+	}
+	EXPECT_SURVIVES(touch_at, area);
+	before = free_pages();
+	EXPECT_EQ(vm_unmap(HANDLE_SELF, area, MANY / 2 * PAGE_SIZE), 0);
+	/* An entry more may have taken a page. */
+	EXPECT(free_pages() + 1 >= before + MANY / 2);
+	for (uint64_t i = MANY / 2; i < MANY; i++) {
+		EXPECT(page_holds(area + i * PAGE_SIZE, i));
+	}
+}
+
 static const struct tap_test tests[] = {
     {"what the child writes is not seen by the parent", child_writes},
     {"what the parent writes is not seen by the child", parent_writes},
@@ -417,6 +489,8 @@ static const struct tap_test tests[] = {
     {"INH-02: an illegal inheritance is refused and changes nothing", inherit_illegal},
     {"INH-03: protection and its maximum are inherited exactly", inherit_rights},
     {"INH-04: sharing a copied mapping shares the copy, not the original", inherit_share_of_copy},
+    {"SPL-01: what parent and child have unmapped is free", unmapped_by_both},
+    {"SPL-02: so is, at once, what is unmapped when the child has gone", unmapped_after_child},
 };
 
 TAP_MAIN(tests)

@@ -281,6 +281,40 @@ bad_arguments(void)
 	EXPECT_EQ(wired_bytes(), 0);
 }
 
+/* The grandchild's store shadows a page that its parent sees, too; the wired one is neither's. */
+static void
+store_below(void *area)
+{
+	fill_page(ADDR(area), 50);
+	EXPECT(page_holds(ADDR(area), 50));
+}
+
+static void
+share_and_store(void *area)
+{
+	EXPECT_EQ(vm_protect(HANDLE_SELF, ADDR(area), BYTES, PROT_RW, 0), 0);
+	EXPECT_EQ(vm_inherit(HANDLE_SELF, ADDR(area), BYTES, INHERIT_SHARE), 0);
+	EXPECT(page_holds(ADDR(area), 0));
+	EXPECT_SURVIVES(store_below, area);
+	EXPECT(page_holds(ADDR(area), 50));
+}
+
+static void
+wired_below_a_shadow(void)
+{
+	uint64_t area = new_area();
+	struct vm_region r;
+
+	allow(LIMIT_INFINITY);
+	fill_page(area, 0);
+	REQUIRE_EQ(vm_protect(HANDLE_SELF, area, BYTES, PROT_READ, 0), 0);
+	REQUIRE_EQ(wire(area, BYTES), 0);
+	EXPECT_SURVIVES(share_and_store, area);
+	REQUIRE(region_at(area, &r));
+	EXPECT_EQ(r.resident, PAGES);
+	EXPECT(page_holds(area, 0));
+}
+
 static const struct tap_test tests[] = {
     {"WIR-01: a wired region is resident and counted, until it is unwired", wire_all},
     {"WIR-01: wiring twice is wiring once", wire_twice},
@@ -289,6 +323,7 @@ static const struct tap_test tests[] = {
     {"WIR-02: a region without access is refused", wire_no_access},
     {"WIR-03: a page that cannot be had unwires those before it", wire_object_end},
     {"WIR-04: LIMIT_MEMLOCK is reached exactly and not exceeded", wire_limit},
+    {"WIR: a wired page that children shadow stays mapped", wired_below_a_shadow},
     {"DEL-04: unmapping a wired region unwires it", unmap_wired},
     {"WIR-05: the child of a fork gets copies, unwired; the parent stays wired", fork_wired},
     {"PRT-15: a wired region made writable is copied at once", protect_wired},

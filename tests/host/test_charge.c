@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The commit account: each byte that can be written to is charged once, whoever shares it. */
+#include "model/charges.h"
+#include "model/memory.h"
+#include "model/snapshot.h"
+#include "model/space.h"
+#include "model/stacks.h"
+#include "model/vm_fixture.h"
+#include "vm/vm_charge.h"
+#include "vm/vm_object.h"
+#include "vm/vmspace.h"
+
+#define A   0x100000ul
+#define P   PAGE_SIZE
+#define R   VM_PROT_READ
+#define RW  VM_PROT_RW
+#define ALL VM_PROT_ALL
+
+/* charged: so many pages, and just those that should be. */
+#define charged(pages)                                  \
+	do {                                            \
+		check_u64((pages)*P, vm_charge_used()); \
+		charges_check();                        \
+	} while (0)
+
+static void
+protect(struct proc *p, vm_offset_t start, size_t pages, vm_prot_t prot)
+{
+	check_kr(KERN_SUCCESS,
+		 vm_map_protect(model_proc_map(p), start, start + ptoa(pages), prot, FALSE));
+}
+
+static void
+inherit(struct vm_fixture *f, vm_offset_t start, size_t pages, vm_inherit_t how)
+{
+	check_kr(KERN_SUCCESS, vm_map_inherit(f->map, start, start + ptoa(pages), how));
+}
+
+static void
+unmap(struct proc *p, vm_offset_t start, size_t pages)
+{
+	check_kr(KERN_SUCCESS, vm_map_remove(model_proc_map(p), start, start + ptoa(pages)));
+}
+
+static void
+readers_become_writers(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *child, *other;
+
+	space_map(f->map, A, 4 * P, R, ALL, 0);
+	inherit(f, A, 4, VM_INHERIT_SHARE);
+	child = model_proc_fork(f->proc);
+	other = model_proc_fork(f->proc);
+	charged(0ul);
+	protect(child, A, 4, RW);
+	charged(4ul);
+	protect(f->proc, A, 4, RW);
+	protect(other, A + P, 1, RW);
+	charged(4ul);
+	protect(f->proc, A, 4, R);
+	protect(child, A, 4, R);
+	charged(4ul);
+	model_proc_destroy(child);
+	model_proc_destroy(other);
+	charged(4ul);
+	unmap(f->proc, A, 4);
+	charged(0ul);
+}
+
+/* Cut in parts that become writable together: once, and refused without a trace if it is too much. */
+static void
+readers_refused(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct map_snapshot *before;
+	struct proc *child;
+
+	space_map(f->map, A, 4 * P, R, ALL, 0);
+	inherit(f, A, 4, VM_INHERIT_SHARE);
+	child = model_proc_fork(f->proc);
+	check_kr(KERN_SUCCESS,
+		 vm_map_protect(f->map, A + P, A + 2 * P, R | VM_PROT_EXECUTE, FALSE));
+	before = map_snapshot_take(f->map);
+	vm_charge_set_limit(4 * P - 1);
+	check_kr(KERN_RESOURCE_SHORTAGE, vm_map_protect(f->map, A, A + 4 * P, RW, FALSE));
+	check_unchanged(before, f->map);
+	vm_charge_set_limit(4 * P);
+	protect(f->proc, A, 4, RW);
+	charged(4ul);
+	vm_charge_set_limit(VM_CHARGE_UNLIMITED);
+	model_proc_destroy(child);
+}
+
+static void
+parts_of_shared_memory(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *child;
+
+	space_map(f->map, A, 8 * P, RW, ALL, 0);
+	space_fill(f->proc, A, 8, 1);
+	inherit(f, A, 8, VM_INHERIT_SHARE);
+	child = model_proc_fork(f->proc);
+	charged(8ul);
+	/* It is one object: what one has given up the other still has. */
+	unmap(child, A, 4);
+	charged(8ul);
+	unmap(f->proc, A + 6 * P, 2);
+	charged(8ul);
+	model_proc_destroy(child);
+	/* The parent alone is left: what it shows. */
+	unmap(f->proc, A, 1);
+	charged(5ul);
+	check_u64(5, space_entry(f->map, A + P)->object->resident);
+	check_fill(f->proc, A + P, 5, 2);
+	unmap(f->proc, A, 8);
+	charged(0ul);
+}
+
+static void
+parts_not_inherited(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *child;
+
+	space_map(f->map, A, 9 * P, RW, ALL, 0);
+	space_fill(f->proc, A, 9, 1);
+	inherit(f, A, 3, VM_INHERIT_SHARE);
+	inherit(f, A + 3 * P, 3, VM_INHERIT_NONE);
+	protect(f->proc, A + 6 * P, 3, R);
+	child = model_proc_fork(f->proc);
+	/* Three shared, three the parent's alone, three of each. */
+	charged(12ul);
+	protect(f->proc, A + 6 * P, 3, RW);
+	protect(child, A + 6 * P, 3, RW);
+	charged(12ul);
+	model_proc_destroy(child);
+	charged(9ul);
+	unmap(f->proc, A + 3 * P, 3);
+	charged(6ul);
+	check_fill(f->proc, A, 3, 1);
+	check_fill(f->proc, A + 6 * P, 3, 7);
+}
+
+/* A part that was read-only when another part was shared is not forgotten. */
+static void
+siblings_of_shared_memory(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *child;
+
+	space_map(f->map, A, 4 * P, R, ALL, 0);
+	protect(f->proc, A, 2, RW);
+	inherit(f, A, 2, VM_INHERIT_SHARE);
+	child = model_proc_fork(f->proc);
+	charged(2ul);
+	protect(f->proc, A + 2 * P, 2, RW);
+	charged(4ul);
+	protect(child, A + 2 * P, 2, RW);
+	charged(6ul);
+	model_proc_destroy(child);
+	charged(4ul);
+}
+
+/* A copy of what is shared: both will write to memory of their own. */
+static void
+copies_of_shared_memory(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *sharer, *copy;
+
+	space_map(f->map, A, 4 * P, RW, ALL, 0);
+	space_fill(f->proc, A, 4, 1);
+	inherit(f, A, 4, VM_INHERIT_SHARE);
+	sharer = model_proc_fork(f->proc);
+	inherit(f, A, 4, VM_INHERIT_COPY);
+	vm_charge_set_limit(12 * P - 1);
+	assert_null(vmspace_fork(f->vmspace));
+	charged(4ul);
+	vm_charge_set_limit(12 * P);
+	copy = model_proc_fork(f->proc);
+	charged(12ul);
+	/* No fault needs more. */
+	space_fill(f->proc, A, 4, 11);
+	space_fill(copy, A, 4, 21);
+	space_fill(sharer, A, 4, 31);
+	charged(12ul);
+	model_proc_destroy(sharer);
+	charged(8ul);
+	model_proc_destroy(copy);
+	charged(4ul);
+	check_fill(f->proc, A, 4, 11);
+	vm_charge_set_limit(VM_CHARGE_UNLIMITED);
+}
+
+/* The last who shares writes to a copy: what it shared is its own again, and not charged twice. */
+static void
+last_of_shared_memory(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *sharer, *copy;
+
+	space_map(f->map, A, 4 * P, RW, ALL, 0);
+	space_fill(f->proc, A, 4, 1);
+	inherit(f, A, 4, VM_INHERIT_SHARE);
+	sharer = model_proc_fork(f->proc);
+	model_proc_destroy(sharer);
+	inherit(f, A, 4, VM_INHERIT_COPY);
+	copy = model_proc_fork(f->proc);
+	charged(8ul);
+	model_proc_destroy(copy);
+	model_user_store(f->proc, A, 9);
+	charged(4ul);
+	check_u64(2, model_user_load(f->proc, A + P));
+}
+
+static void
+shared_copy_keeps_no_mark(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *copy, *sharer;
+
+	space_map(f->map, A, 2 * P, RW, ALL, 0);
+	space_fill(f->proc, A, 2, 1);
+	copy = model_proc_fork(f->proc);
+	space_fill(f->proc, A, 2, 11);
+	inherit(f, A, 2, VM_INHERIT_SHARE);
+	sharer = model_proc_fork(f->proc);
+	charged(4ul);
+	protect(f->proc, A, 2, R);
+	protect(f->proc, A, 2, RW);
+	protect(sharer, A, 2, R);
+	protect(sharer, A, 2, RW);
+	charged(4ul);
+	model_proc_destroy(sharer);
+	model_proc_destroy(copy);
+	charged(2ul);
+}
+
+/* An object that several show from the beginning: as a whole, with the first who may write. */
+static void
+object_of_many(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = space_object(6, 1);
+
+	vm_object_reference(object);
+	check_kr(KERN_SUCCESS, space_insert(f->map, object, 0, A, A + 2 * P, R, ALL, 0));
+	charged(0ul);
+	vm_object_reference(object);
+	check_kr(KERN_SUCCESS,
+		 space_insert(f->map, object, 2 * P, A + 8 * P, A + 10 * P, RW, ALL, 0));
+	charged(6ul);
+	protect(f->proc, A, 2, RW);
+	charged(6ul);
+	space_map_object(f->map, object, A + 16 * P, RW, ALL, MAP_COPY_ON_WRITE);
+	charged(12ul);
+	unmap(f->proc, A, 32);
+	charged(6ul);
+	vm_object_deallocate(object);
+	charged(0ul);
+}
+
+static void
+no_charge_for_life(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *child;
+
+	check_kr(KERN_SUCCESS,
+		 vm_map_stack(f->map, STACK_BOTTOM, STACK_SIZE, RW, ALL, MAP_ACC_NO_CHARGE));
+	space_map(f->map, A, 2 * P, RW, ALL, MAP_ACC_NO_CHARGE);
+	space_map(f->map, A + 8 * P, 2 * P, R, ALL, MAP_ACC_NO_CHARGE);
+	charged(0ul);
+	model_user_store(f->proc, STACK_TOP - 2 * vm_sgrowsiz, 1);
+	protect(f->proc, A, 2, R);
+	protect(f->proc, A, 2, RW);
+	protect(f->proc, A + 8 * P, 1, RW);
+	charged(0ul);
+	inherit(f, A, 2, VM_INHERIT_SHARE);
+	child = model_proc_fork(f->proc);
+	model_user_store(child, STACK_TOP - 3 * vm_sgrowsiz, 1);
+	model_user_store(f->proc, STACK_TOP - 3 * vm_sgrowsiz, 1);
+	model_user_store(child, A, 1);
+	protect(child, A + 8 * P, 2, RW);
+	charged(0ul);
+	model_proc_destroy(child);
+}
+
+/* A stack whose rights on record change grows by those, charge and all. */
+static void
+stack_gains_write(void **state)
+{
+	struct vm_fixture *f = *state;
+
+	check_kr(KERN_SUCCESS, vm_map_stack(f->map, STACK_BOTTOM, STACK_SIZE, R, ALL, 0));
+	charged(0ul);
+	check_kr(KERN_SUCCESS, vm_map_protect(f->map, STACK_BOTTOM, STACK_TOP, RW, FALSE));
+	charged(atop(vm_sgrowsiz));
+	model_user_store(f->proc, STACK_TOP - 2 * vm_sgrowsiz, 1);
+	charged(atop(2 * vm_sgrowsiz));
+}
+
+int
+main(void)
+{
+	static const struct host_test tests[] = {
+	    {"CHG-01: who shares read-only memory and gains WRITE is charged with all, once",
+	     readers_become_writers},
+	    {"CHG-01: likewise in parts; refused, nothing has changed", readers_refused},
+	    {"CHG-02: shared memory is charged as long as anybody shows any of it",
+	     parts_of_shared_memory},
+	    {"CHG-03: what a fork leaves out stays charged to the parent", parts_not_inherited},
+	    {"CHG-03: read-only parts beside what is shared are charged when they gain WRITE",
+	     siblings_of_shared_memory},
+	    {"CHG-04: copies of shared memory are charged at the fork, both",
+	     copies_of_shared_memory},
+	    {"CHG-04: the last who shares is charged as for its own", last_of_shared_memory},
+	    {"CHG-04: memory that was copied, then shared, is charged once",
+	     shared_copy_keeps_no_mark},
+	    {"CHG-05: an object that others know is charged as a whole", object_of_many},
+	    {"CHG-06: what is not to be charged never is: growth, rights, fork",
+	     no_charge_for_life},
+	    {"CHG-06: a stack that gains WRITE is charged as it grows", stack_gains_write},
+	};
+
+	return host_run(&vm_fixture, tests, ARRAY_SIZE(tests));
+}
