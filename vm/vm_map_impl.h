@@ -254,11 +254,15 @@ vm_map_chargeable(uint32_t eflags, struct vm_object *object, vm_prot_t prot)
 		return false;
 	return object == NULL || (eflags & VM_ENTRY_NEEDS_COPY) || vm_map_object_private(object);
 }
+/* vm_map_object_name: an entry is to show an object that its caller had: if others refer to it, too, it
+ * is shared, as a whole. */
+void vm_map_object_name(struct vm_object *object);
 /* vm_map_object_due: what must be charged to the object if such an entry, which is not chargeable
- * itself, shows it: 0 if it is charged already.  vm_map_object_commit: charge it with what was got for
- * it (or nothing, 0), and give back what is not needed any more. */
+ * itself, shows it: 0 if it is charged already.  vm_map_object_commit: it does; what is charged now is
+ * taken from *got. */
 vm_size_t vm_map_object_due(uint32_t eflags, struct vm_object *object, vm_prot_t prot);
-void vm_map_object_commit(struct vm_object *object, vm_size_t got);
+void vm_map_object_commit(uint32_t eflags, struct vm_object *object, vm_prot_t prot,
+			  vm_size_t *got);
 
 /* vm_map_object_own: is it anonymous memory of one mapping and its parts alone?  Then a page of a range
  * is seen nowhere else.  Object locked. */
@@ -266,11 +270,11 @@ bool vm_map_object_own(const struct vm_object *object);
 /* vm_map_entry_materialise: give e, whose object is NULL, its anonymous object.
  * KERN_RESOURCE_SHORTAGE: nothing changed. */
 kern_return_t vm_map_entry_materialise(vm_map_entry_t e);
-/* vm_map_entry_shadow: e NEEDS_COPY: give it a view of its own, charged, and clear the flag. */
+/* vm_map_entry_shadow: e, which has an object, NEEDS_COPY: give it a view of its own, charged, and clear the flag. */
 kern_return_t vm_map_entry_shadow(vm_map_t map, vm_map_entry_t e);
 /* vm_map_entry_own: if nobody else refers to e's anonymous object any more, all of it but what e shows
- * is freed, and its charge is e's again.  True if so. */
-bool vm_map_entry_own(vm_map_entry_t e);
+ * is freed, and its charge is e's again. */
+void vm_map_entry_own(vm_map_entry_t e);
 /* vm_map_entry_split: e is about to be passed on: its part of an object that other parts of the same
  * mapping show becomes an object of its own.  KERN_RESOURCE_SHORTAGE: nothing changed. */
 kern_return_t vm_map_entry_split(vm_map_entry_t e);

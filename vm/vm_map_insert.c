@@ -229,7 +229,7 @@ vm_map_insert(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_of
 	if (vm_map_chargeable(ins.eflags, object, prot)) {
 		charge = end - start;
 		ins.eflags |= VM_ENTRY_CHARGED;
-	} else {
+	} else if (object != NULL) {
 		charge = vm_map_object_due(ins.eflags, object, prot);
 	}
 	if (charge != 0 && !vm_charge(charge))
@@ -239,8 +239,11 @@ vm_map_insert(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_of
 		vm_uncharge(charge);
 		return KERN_RESOURCE_SHORTAGE;
 	}
-	if (object != NULL && !(ins.eflags & (VM_ENTRY_CHARGED | VM_ENTRY_NEEDS_COPY)))
-		vm_map_object_commit(object, charge);
+	if (object != NULL && !(ins.eflags & (VM_ENTRY_CHARGED | VM_ENTRY_NEEDS_COPY))) {
+		vm_map_object_name(object);
+		vm_map_object_commit(ins.eflags, object, prot, &charge);
+		vm_uncharge(charge);
+	}
 	if (insert_coalesce(map, prev, &ins))
 		vm_map_entry_dispose(map, e);
 	else

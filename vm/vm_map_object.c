@@ -55,35 +55,49 @@ vm_map_object_private(struct vm_object *object)
 	return private;
 }
 
+/* whole: what object, which is shared or will be, stands for.  Locked. */
+static vm_size_t
+whole(const struct vm_object *object)
+{
+	return object->flags & VM_OBJECT_SHARED ? object->charge : ptoa(object->size);
+}
+
 vm_size_t
 vm_map_object_due(uint32_t eflags, struct vm_object *object, vm_prot_t prot)
 {
 	vm_size_t due = 0;
 
-	if (vm_map_never_charged(eflags, prot) || object == NULL ||
-	    (eflags & VM_ENTRY_NEEDS_COPY) || !(object->traits & VM_PAGER_ANONYMOUS))
+	if (vm_map_never_charged(eflags, prot) || !(object->traits & VM_PAGER_ANONYMOUS))
 		return 0;
 	rwlock_read(&object->lock);
 	if (!(object->flags & VM_OBJECT_CHARGED))
-		due = object->flags & VM_OBJECT_SHARED ? object->charge : ptoa(object->size);
+		due = whole(object);
 	rwlock_read_unlock(&object->lock);
 	return due;
 }
 
 void
-vm_map_object_commit(struct vm_object *object, vm_size_t got)
+vm_map_object_name(struct vm_object *object)
 {
 	rwlock_write(&object->lock);
 	if ((object->traits & VM_PAGER_ANONYMOUS) && object->ref_count > 1 &&
 	    !(object->flags & VM_OBJECT_SHARED)) {
-		object->flags &= ~VM_OBJECT_ONEMAPPING;
+		object->charge = whole(object);
 		object->flags |= VM_OBJECT_SHARED | VM_OBJECT_NAMED;
-		object->charge = ptoa(object->size);
 	}
-	if (got != 0 && !(object->flags & VM_OBJECT_CHARGED))
+	rwlock_write_unlock(&object->lock);
+}
+
+void
+vm_map_object_commit(uint32_t eflags, struct vm_object *object, vm_prot_t prot, vm_size_t *got)
+{
+	rwlock_write(&object->lock);
+	/* Another who shares it may have been faster. */
+	if ((object->flags & (VM_OBJECT_SHARED | VM_OBJECT_CHARGED)) == VM_OBJECT_SHARED &&
+	    !vm_map_never_charged(eflags, prot)) {
 		object->flags |= VM_OBJECT_CHARGED;
-	else
-		vm_uncharge(got); /* another who shares it was faster */
+		*got -= object->charge;
+	}
 	rwlock_write_unlock(&object->lock);
 }
 
@@ -125,8 +139,7 @@ take_charge(vm_map_entry_t e)
 	struct vm_object *object = e->object;
 	vm_size_t length = e->end - e->start;
 
-	if ((object->flags & VM_OBJECT_CHARGED) &&
-	    !(e->eflags & (VM_ENTRY_CHARGED | VM_ENTRY_NO_CHARGE))) {
+	if ((object->flags & VM_OBJECT_CHARGED) && !(e->eflags & VM_ENTRY_CHARGED)) {
 		if (object->charge < length)
 			return false;
 		object->charge -= length;
@@ -140,33 +153,28 @@ take_charge(vm_map_entry_t e)
 }
 
 /* own_locked: vm_map_entry_own, the object being write-locked. */
-static bool
+static void
 own_locked(vm_map_entry_t e)
 {
 	struct vm_object *object = e->object;
 
 	if (object->ref_count != 1 || !(object->traits & VM_PAGER_ANONYMOUS) ||
-	    object->paging > 0 || (object->flags & VM_OBJECT_NAMED))
-		return false;
-	if ((object->flags & VM_OBJECT_SHARED) && !take_charge(e))
-		return false;
+	    (object->flags & VM_OBJECT_NAMED) || !take_charge(e))
+		return;
 	vm_object_trim(object, window_first(e), window_end(e));
 	object->flags |= VM_OBJECT_ONEMAPPING;
-	return true;
 }
 
-bool
+void
 vm_map_entry_own(vm_map_entry_t e)
 {
 	struct vm_object *object = e->object;
-	bool own;
 
 	if (object == NULL)
-		return false;
+		return;
 	rwlock_write(&object->lock);
-	own = own_locked(e);
+	own_locked(e);
 	rwlock_write_unlock(&object->lock);
-	return own;
 }
 
 /* wired_for_good: e's pages are wired, and not just being so. */
@@ -191,20 +199,17 @@ kern_return_t
 vm_map_entry_shadow(vm_map_t map, vm_map_entry_t e)
 {
 	vm_size_t length = e->end - e->start;
-	kern_return_t kr = KERN_SUCCESS;
-	bool own, charge;
+	kern_return_t kr;
+	bool charge;
 
-	if (e->object == NULL)
-		return vm_map_entry_materialise(e);
-	own = !wired_for_good(e) && vm_map_entry_own(e);
+	vm_map_entry_own(e);
 	charge = !(e->eflags & (VM_ENTRY_CHARGED | VM_ENTRY_NO_CHARGE));
 	if (charge) {
 		if (!vm_charge(length))
 			return KERN_RESOURCE_SHORTAGE;
 		e->eflags |= VM_ENTRY_CHARGED;
 	}
-	if (!own)
-		kr = shadow_object(map, e);
+	kr = shadow_object(map, e);
 	if (kr == KERN_SUCCESS) {
 		e->eflags &= ~VM_ENTRY_NEEDS_COPY;
 	} else if (charge) {
@@ -224,7 +229,8 @@ try_split(vm_map_entry_t e)
 	bool several;
 
 	rwlock_write(&object->lock);
-	several = !own_locked(e) && (object->flags & VM_OBJECT_ONEMAPPING);
+	own_locked(e);
+	several = object->ref_count > 1 && (object->flags & VM_OBJECT_ONEMAPPING);
 	rwlock_write_unlock(&object->lock);
 	return several ? vm_object_split(&e->object, window_first(e), window_end(e)) : KERN_SUCCESS;
 }
@@ -269,7 +275,6 @@ make_shareable(vm_map_t map, vm_map_entry_t e)
 			return kr;
 		/* It could not be split, so a shadow of the part is what they share. */
 		pmap_protect(map->pmap, e->start, e->end, e->protection & ~VM_PROT_WRITE);
-		e->eflags |= VM_ENTRY_COW | VM_ENTRY_NEEDS_COPY;
 	}
 	return vm_map_entry_shadow(map, e);
 }
@@ -280,7 +285,8 @@ give_charge(vm_map_entry_t e)
 {
 	struct vm_object *object = e->object;
 
-	object->flags = (object->flags & ~VM_OBJECT_ONEMAPPING) | VM_OBJECT_SHARED;
+	object->flags &= ~VM_OBJECT_ONEMAPPING;
+	object->flags |= VM_OBJECT_SHARED;
 	object->charge = e->end - e->start;
 	if (e->eflags & VM_ENTRY_CHARGED)
 		object->flags |= VM_OBJECT_CHARGED;

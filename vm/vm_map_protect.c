@@ -34,6 +34,8 @@ protect_due(const struct vm_map_entry *e, vm_size_t bytes, vm_prot_t new_prot,
 		return 0;
 	if (vm_map_chargeable(e->eflags, e->object, new_prot))
 		return bytes;
+	if (e->object == NULL)
+		return 0;
 	due = vm_map_object_due(e->eflags, e->object, new_prot);
 	if (due == 0 || e->object == *counted)
 		return 0;
@@ -45,19 +47,13 @@ protect_due(const struct vm_map_entry *e, vm_size_t bytes, vm_prot_t new_prot,
 static void
 protect_charge(vm_map_entry_t e, vm_prot_t new_prot, vm_size_t *got)
 {
-	vm_size_t due;
-
 	if (e->eflags & (VM_ENTRY_CHARGED | VM_ENTRY_GUARD))
 		return;
 	if (vm_map_chargeable(e->eflags, e->object, new_prot)) {
 		e->eflags |= VM_ENTRY_CHARGED;
 		*got -= e->end - e->start;
-		return;
-	}
-	due = vm_map_object_due(e->eflags, e->object, new_prot);
-	if (due != 0) {
-		*got -= due;
-		vm_map_object_commit(e->object, due);
+	} else if (e->object != NULL) {
+		vm_map_object_commit(e->eflags, e->object, new_prot, got);
 	}
 }
 

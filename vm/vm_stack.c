@@ -158,7 +158,6 @@ struct growth {
 	vm_map_t map;
 	vm_map_entry_t gap, stack;
 	bool main_stack;
-	vm_size_t size;	  /* bytes of the main stack so far */
 	vm_size_t need;	  /* bytes without which addr is not reached */
 	vm_size_t amount; /* bytes to grow by: at least need */
 };
@@ -193,20 +192,6 @@ clamp(struct growth *g, uint64_t used, uint64_t limit)
 	return true;
 }
 
-/* main_stack_size: bytes of the main stack, counted: a part of it may have been unmapped since it
- * grew. */
-static vm_size_t
-main_stack_size(const struct growth *g)
-{
-	vm_size_t size = 0;
-
-	for (const struct vm_map_entry *e = g->stack;
-	     e != &g->map->header && e->end <= g->vm->vm_stacktop; e = e->next)
-		if (e->eflags & VM_ENTRY_GROWS_DOWN)
-			size += e->end - e->start;
-	return size;
-}
-
 /* growth_allowed: G4 to G7; sets the amount. */
 static bool
 growth_allowed(struct growth *g)
@@ -216,11 +201,8 @@ growth_allowed(struct growth *g)
 	g->amount = (g->need + vm_sgrowsiz - 1) / vm_sgrowsiz * vm_sgrowsiz;
 	if (!clamp(g, g->gap->gap_guard, room))
 		return false;
-	if (g->main_stack) {
-		g->size = main_stack_size(g);
-		if (!clamp(g, g->size, proc_limit(g->p, VM_LIMIT_STACK)))
-			return false;
-	}
+	if (g->main_stack && !clamp(g, ptoa(g->vm->vm_ssize), proc_limit(g->p, VM_LIMIT_STACK)))
+		return false;
 	if ((g->map->flags & VM_MAP_WIREFUTURE) &&
 	    !clamp(g, g->map->user_wired, proc_limit(g->p, VM_LIMIT_MEMLOCK)))
 		return false;
@@ -335,7 +317,7 @@ grow(struct growth *g)
 	}
 	g->map->size += g->amount;
 	if (g->main_stack)
-		g->vm->vm_ssize = atop(g->size + g->amount);
+		g->vm->vm_ssize += atop(g->amount);
 	return KERN_SUCCESS;
 }
 

@@ -7,6 +7,7 @@
 #include "model/stacks.h"
 #include "model/vm_fixture.h"
 #include "vm/vm_charge.h"
+#include "vm/vm_fault.h"
 #include "vm/vm_object.h"
 #include "vm/vmspace.h"
 
@@ -102,6 +103,7 @@ parts_of_shared_memory(void **state)
 	space_fill(f->proc, A, 8, 1);
 	inherit(f, A, 8, VM_INHERIT_SHARE);
 	child = model_proc_fork(f->proc);
+	check_u64(1, space_chain(f->map, A));
 	charged(8ul);
 	/* It is one object: what one has given up the other still has. */
 	unmap(child, A, 4);
@@ -262,6 +264,113 @@ object_of_many(void **state)
 	charged(0ul);
 }
 
+/* One that only the entry knows is the entry's memory, as if it had been made for it. */
+static void
+object_of_one(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = space_object(6, 1);
+
+	check_kr(KERN_SUCCESS, space_insert(f->map, object, 0, A, A + 6 * P, R, ALL, 0));
+	charged(0ul);
+	protect(f->proc, A, 2, RW);
+	charged(2ul);
+	unmap(f->proc, A + 2 * P, 2);
+	check_u64(4, object->resident);
+	charged(2ul);
+}
+
+/* What a handle named stays whole, although nobody can name it any more. */
+static void
+object_without_name(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = space_object(6, 1);
+	struct proc *child;
+
+	vm_object_reference(object);
+	check_kr(KERN_SUCCESS,
+		 space_insert(f->map, object, 0, A, A + 4 * P, RW, ALL, MAP_INHERIT_SHARE));
+	vm_object_deallocate(object);
+	charged(6ul);
+	protect(f->proc, A, 2, R);
+	unmap(f->proc, A, 1);
+	charged(6ul);
+	check_u64(6, object->resident);
+	child = model_proc_fork(f->proc);
+	charged(6ul);
+	model_proc_destroy(child);
+	unmap(f->proc, A, 4);
+	charged(0ul);
+}
+
+/* The sharer goes while both have copies to make: what was shared is charged to none of them twice. */
+static void
+sharer_goes_first(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *sharer, *copy;
+
+	space_map(f->map, A, 4 * P, RW, ALL, 0);
+	space_fill(f->proc, A, 4, 1);
+	inherit(f, A, 4, VM_INHERIT_SHARE);
+	sharer = model_proc_fork(f->proc);
+	inherit(f, A, 4, VM_INHERIT_COPY);
+	copy = model_proc_fork(f->proc);
+	charged(12ul);
+	model_proc_destroy(sharer);
+	charged(12ul);
+	model_proc_destroy(copy);
+	charged(8ul);
+	model_user_store(f->proc, A, 9);
+	charged(4ul);
+	check_fill(f->proc, A + P, 3, 2);
+}
+
+/* An entry that has grown beyond what its object stands for does not take the charge back. */
+static void
+grown_sharer(void **state)
+{
+	struct vm_fixture *f = *state;
+	vm_offset_t addr = A;
+	struct proc *child;
+
+	space_map(f->map, A, 4 * P, RW, ALL, 0);
+	space_fill(f->proc, A, 4, 1);
+	inherit(f, A, 4, VM_INHERIT_SHARE);
+	child = model_proc_fork(f->proc);
+	check_kr(KERN_SUCCESS, vm_map_move(f->map, A, 4 * P, 6 * P, &addr, 0));
+	check_u64(A, addr);
+	charged(4ul);
+	model_proc_destroy(child);
+	protect(f->proc, A + 2 * P, 4, R);
+	charged(4ul);
+	check_fill(f->proc, A, 4, 1);
+}
+
+/* What was a copy once and is shared now is no place for a debugger's private change. */
+static void
+no_copy_any_more(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = space_object(2, 1);
+	struct proc *child;
+	struct vm_page *m;
+
+	vm_object_reference(object);
+	check_kr(KERN_SUCCESS, space_insert(f->map, object, 0, A, A + 2 * P, R, R,
+					    MAP_COPY_ON_WRITE | MAP_INHERIT_SHARE));
+	check_kr(KERN_SUCCESS, vm_fault_hold(f->map, A, R | VM_PROT_COPY, VM_FAULT_NOGROW, &m));
+	vm_fault_release(m);
+	child = model_proc_fork(f->proc);
+	check_kr(KERN_PROTECTION_FAILURE,
+		 vm_fault_hold(f->map, A, R | VM_PROT_COPY, VM_FAULT_NOGROW, &m));
+	check_kr(KERN_PROTECTION_FAILURE,
+		 vm_fault_hold(model_proc_map(child), A, R | VM_PROT_COPY, VM_FAULT_NOGROW, &m));
+	model_proc_destroy(child);
+	vm_object_deallocate(object);
+}
+
 static void
 no_charge_for_life(void **state)
 {
@@ -319,7 +428,13 @@ main(void)
 	    {"CHG-04: the last who shares is charged as for its own", last_of_shared_memory},
 	    {"CHG-04: memory that was copied, then shared, is charged once",
 	     shared_copy_keeps_no_mark},
+	    {"CHG-04: likewise when the sharer has gone first", sharer_goes_first},
+	    {"CHG-04: who shows more than the object stands for takes no charge back",
+	     grown_sharer},
+	    {"CHG-04: what is shared is no copy any more", no_copy_any_more},
 	    {"CHG-05: an object that others know is charged as a whole", object_of_many},
+	    {"CHG-05: one that nobody else knows is charged by its entry", object_of_one},
+	    {"CHG-05: one that a handle named stays whole", object_without_name},
 	    {"CHG-06: what is not to be charged never is: growth, rights, fork",
 	     no_charge_for_life},
 	    {"CHG-06: a stack that gains WRITE is charged as it grows", stack_gains_write},

@@ -2,7 +2,6 @@
 /* vm_map_growstack and the limits of the process: STACK, VMEM, MEMLOCK, the commit charge. */
 #include "model/memory.h"
 #include "model/snapshot.h"
-#include "model/space.h"
 #include "model/stacks.h"
 #include "vm/pmap.h"
 #include "vm/vm_charge.h"
@@ -51,22 +50,6 @@ grw_10(void **state)
 	check_u64(SEGV_MAPERR, model_user_write(f->proc, START - 3 * PAGE - 1, "", 1));
 	grows(f, START - 3 * PAGE, START - 3 * PAGE);
 	no_change(f, KERN_NO_SPACE, START - 3 * PAGE - 1);
-}
-
-/* What was unmapped of the stack counts no more. */
-static void
-grw_10_unmapped(void **state)
-{
-	struct vm_fixture *f = *state;
-
-	stack_make_main(f, SIZE);
-	grows(f, TOP - 2 * STEP, TOP - 2 * STEP);
-	check_kr(KERN_SUCCESS, vm_map_remove(f->map, TOP - STEP, TOP));
-	model_proc_set_limit(f->proc, VM_LIMIT_STACK, 2 * STEP);
-	check_kr(KERN_SUCCESS, vm_map_growstack(f->proc, TOP - 3 * STEP));
-	check_rights(f->map, TOP - 3 * STEP, TOP - STEP, VM_PROT_RW, VM_PROT_ALL);
-	check_u64(atop(2 * STEP), f->vmspace->vm_ssize);
-	no_change(f, KERN_NO_SPACE, TOP - 3 * STEP - 1);
 }
 
 /* The rounding to a step gives way to the limit, and pages that are not whole do not count. */
@@ -359,7 +342,6 @@ int
 main(void)
 {
 	static const struct host_test tests[] = {
-	    {"GRW-10: what was unmapped of the stack does not count", grw_10_unmapped},
 	    {"GRW-10: the main stack may reach its limit, and no page more", grw_10},
 	    {"GRW-10: growth is clamped, not refused, at the STACK limit", grw_10_clamped},
 	    {"GRW-11: below a lowered limit nothing grows and nothing is taken away", grw_11},

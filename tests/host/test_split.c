@@ -171,6 +171,30 @@ without_memory(void **state)
 	check_fill(f->proc, A, 8, 31);
 }
 
+static void
+shared_without_memory(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vmspace *vm;
+
+	cut(f);
+	check_kr(KERN_SUCCESS, vm_map_inherit(f->map, A, A + 8 * P, VM_INHERIT_SHARE));
+	for (uint64_t k = 1;; k++) {
+		model_fail_from(k);
+		vm = vmspace_fork(f->vmspace);
+		model_fail_off();
+		check_fill(f->proc, A, 8, 1);
+		charges_check();
+		vm_fixture_audit(f);
+		if (vm != NULL)
+			break;
+	}
+	check_u64(8 * P, vm_usage_read().charge);
+	check_u64(1, space_chain(f->map, A));
+	check_u64(1, space_chain(f->map, A + 4 * P));
+	vmspace_free(vm);
+}
+
 /* What cannot be split now is shared by a shadow of the part. */
 static void
 paging_puts_it_off(void **state)
@@ -363,6 +387,7 @@ main(void)
 	    {"SPL-01: parts over a backing object take over what they show", over_a_backing_object},
 	    {"SPL-01: a part is bypassed without the other", halves_are_bypassed},
 	    {"SPL-01: without memory nothing is split, and the fork fails", without_memory},
+	    {"SPL-01: likewise when the parts are to be shared", shared_without_memory},
 	    {"SPL-01: while paging is under way a part is shared by a shadow", paging_puts_it_off},
 	    {"SPL-01: beyond the end of an object there is nothing, after as before",
 	     private_end_stays},
