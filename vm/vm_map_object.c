@@ -80,8 +80,7 @@ void
 vm_map_object_name(struct vm_object *object)
 {
 	rwlock_write(&object->lock);
-	if ((object->traits & VM_PAGER_ANONYMOUS) && object->ref_count > 1 &&
-	    !(object->flags & VM_OBJECT_SHARED)) {
+	if ((object->traits & VM_PAGER_ANONYMOUS) && object->ref_count > 1) {
 		object->charge = whole(object);
 		object->flags |= VM_OBJECT_SHARED | VM_OBJECT_NAMED;
 	}
@@ -261,19 +260,17 @@ shareable(vm_map_entry_t e)
 	return ok;
 }
 
-/* make_shareable: e has an object that can be shared as a whole. */
+/* make_shareable: e has an object that can be shared as a whole.  If it cannot be split off, for want of
+ * memory or just now, a shadow of the part is what they share. */
 static kern_return_t
 make_shareable(vm_map_t map, vm_map_entry_t e)
 {
-	kern_return_t kr;
-
 	if (e->object == NULL)
 		return vm_map_entry_materialise(e);
 	if (!(e->eflags & VM_ENTRY_NEEDS_COPY)) {
-		kr = vm_map_entry_split(e);
-		if (kr != KERN_SUCCESS || shareable(e))
-			return kr;
-		/* It could not be split, so a shadow of the part is what they share. */
+		(void)vm_map_entry_split(e);
+		if (shareable(e))
+			return KERN_SUCCESS;
 		pmap_protect(map->pmap, e->start, e->end, e->protection & ~VM_PROT_WRITE);
 	}
 	return vm_map_entry_shadow(map, e);

@@ -241,7 +241,6 @@ inherit_backing(struct vm_object *object, struct vm_object *backing)
 	if (object->size > shown)
 		object->size = shown;
 	vm_object_detach(object);
-	object->unshadowed = 0;
 	if (below == NULL)
 		return;
 	rwlock_write(&below->lock);

@@ -50,6 +50,7 @@ readers_become_writers(void **state)
 	struct proc *child, *other;
 
 	space_map(f->map, A, 4 * P, R, ALL, 0);
+	check_u64(0, model_user_load(f->proc, A));
 	inherit(f, A, 4, VM_INHERIT_SHARE);
 	child = model_proc_fork(f->proc);
 	other = model_proc_fork(f->proc);

@@ -106,6 +106,7 @@ over_a_backing_object(void **state)
 	space_fill(f->proc, A, 8, 1);
 	first = model_proc_fork(f->proc);
 	model_user_store(f->proc, A + P, 91); /* a shadow, with two pages */
+	check_u64(8, space_entry(f->map, A)->object->size);
 	model_user_store(f->proc, A + 6 * P, 96);
 	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A + 4 * P, A + 8 * P, RW, TRUE));
 	second = model_proc_fork(f->proc);
@@ -310,6 +311,7 @@ stack(void **state)
 		 vm_map_protect(f->map, STACK_TOP - 4 * P, STACK_TOP, VM_PROT_READ, FALSE));
 	child = model_proc_fork(f->proc);
 	model_user_store(f->proc, STACK_TOP - vm_sgrowsiz, 3);
+	check_u64(atop(STACK_SIZE) - 4, space_entry(f->map, STACK_TOP - vm_sgrowsiz)->object->size);
 	model_user_store(f->proc, STACK_TOP - 2 * vm_sgrowsiz, 4);
 	check_u64(1, model_user_load(child, STACK_TOP - 1));
 	check_u64(2, model_user_load(child, STACK_TOP - vm_sgrowsiz));
