@@ -66,13 +66,14 @@ remove_pages(struct vm_object *object, vm_pindex_t first, vm_pindex_t end)
 static void
 adopt_without_memory(void **state)
 {
-	static const vm_pindex_t many[] = {3, 70, 5000, 300000, 300001}, few[] = {70, 9000, 700000};
+	static const vm_pindex_t many[] = {3, 70, 5000, 300000, 300001}, few[] = {70, 5001, 300100};
 	struct vm_usage before = vm_usage_read();
 	struct vm_object *below, *top;
 	bool failed = true;
+	uint64_t k;
 
 	(void)state;
-	for (uint64_t k = 1; failed; k++) {
+	for (k = 1; failed; k++) {
 		below = vm_object_allocate_anon(FAR);
 		for (size_t i = 0; i < ARRAY_SIZE(many); i++)
 			put_page(below, many[i], (uint8_t)(i + 1));
@@ -97,6 +98,7 @@ adopt_without_memory(void **state)
 		vm_object_deallocate(top);
 		vm_usage_check(&before);
 	}
+	assert_true(k > 3); /* both that need a node came to have none */
 }
 
 /* The window is cut to what the upper object shows. */
