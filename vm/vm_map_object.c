@@ -220,7 +220,7 @@ vm_map_entry_shadow(vm_map_t map, vm_map_entry_t e)
 
 /* ---- passing on ---- */
 
-/* try_split: likewise; KERN_FAILURE: not now. */
+/* try_split: likewise; KERN_FAILURE: there is nothing to split any more. */
 static kern_return_t
 try_split(vm_map_entry_t e)
 {
@@ -234,7 +234,6 @@ try_split(vm_map_entry_t e)
 	return several ? vm_object_split(&e->object, window_first(e), window_end(e)) : KERN_SUCCESS;
 }
 
-/* A page on its way puts it off: then part of the object is freed later than it could be. */
 kern_return_t
 vm_map_entry_split(vm_map_entry_t e)
 {
@@ -246,34 +245,15 @@ vm_map_entry_split(vm_map_entry_t e)
 	return KERN_SUCCESS;
 }
 
-/* shareable: is e's object e's alone, or shared already, or not anonymous? */
-static bool
-shareable(vm_map_entry_t e)
-{
-	struct vm_object *object = e->object;
-	bool ok;
-
-	rwlock_write(&object->lock);
-	ok = !(object->traits & VM_PAGER_ANONYMOUS) || (object->flags & VM_OBJECT_SHARED) ||
-	     object->ref_count == 1;
-	rwlock_write_unlock(&object->lock);
-	return ok;
-}
-
-/* make_shareable: e has an object that can be shared as a whole.  If it cannot be split off, for want of
- * memory or just now, a shadow of the part is what they share. */
+/* make_shareable: e has an object that can be shared as a whole. */
 static kern_return_t
 make_shareable(vm_map_t map, vm_map_entry_t e)
 {
 	if (e->object == NULL)
 		return vm_map_entry_materialise(e);
-	if (!(e->eflags & VM_ENTRY_NEEDS_COPY)) {
-		(void)vm_map_entry_split(e);
-		if (shareable(e))
-			return KERN_SUCCESS;
-		pmap_protect(map->pmap, e->start, e->end, e->protection & ~VM_PROT_WRITE);
-	}
-	return vm_map_entry_shadow(map, e);
+	if (e->eflags & VM_ENTRY_NEEDS_COPY)
+		return vm_map_entry_shadow(map, e);
+	return vm_map_entry_split(e);
 }
 
 /* give_charge: e's object, which is e's alone, is shared from now on.  Object write-locked. */

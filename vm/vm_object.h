@@ -114,8 +114,8 @@ kern_return_t vm_object_shadow_at(struct vm_object **object, vm_ooffset_t offset
  * vm_object_split: the caller's reference on *object, one of several that one mapping has on it
  * (ONEMAPPING), shows the pages [first, end): they move to an object of their own, at the same
  * offsets and over the same backing object, and *object becomes that.
- * KERN_RESOURCE_SHORTAGE: no memory; KERN_FAILURE: a page is busy, paging is under way, or it has
- * become the only reference; nothing changed.  No object lock held.
+ * KERN_RESOURCE_SHORTAGE: no memory, or a page is on its way; KERN_FAILURE: it has become the only
+ * reference; nothing changed.  No object lock held.
  */
 kern_return_t vm_object_split(struct vm_object **object, vm_pindex_t first, vm_pindex_t end);
 

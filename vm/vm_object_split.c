@@ -79,8 +79,10 @@ split_locked(struct vm_object *part, struct vm_object *object, vm_pindex_t first
 	       "split of object %p: flags %#x, %u references, %u shadows", (void *)object,
 	       object->flags, object->ref_count, object->shadow_count);
 	/* The others may just have gone: what is unmapped is let go of without the map's lock. */
-	if (object->ref_count == 1 || object->paging > 0 || vm_object_has_busy(object, first, end))
+	if (object->ref_count == 1)
 		return KERN_FAILURE;
+	if (object->paging > 0 || vm_object_has_busy(object, first, end))
+		return KERN_RESOURCE_SHORTAGE;
 	kr = copy_tree(part, object, first, end);
 	if (kr != KERN_SUCCESS)
 		return kr;

@@ -251,12 +251,12 @@ split_not_now(void **state)
 	rwlock_write(&whole->lock);
 	vm_object_paging_begin(whole);
 	rwlock_write_unlock(&whole->lock);
-	check_kr(KERN_FAILURE, vm_object_split(&part, 4, 8));
+	check_kr(KERN_RESOURCE_SHORTAGE, vm_object_split(&part, 4, 8));
 	rwlock_write(&whole->lock);
 	vm_object_paging_end(whole);
 	vm_page_busy(vm_radix_lookup(&whole->pages, 5));
 	rwlock_write_unlock(&whole->lock);
-	check_kr(KERN_FAILURE, vm_object_split(&part, 4, 8));
+	check_kr(KERN_RESOURCE_SHORTAGE, vm_object_split(&part, 4, 8));
 	/* A page of another part does not matter; here it is the first part's turn. */
 	check_kr(KERN_SUCCESS, vm_object_split(&part, 0, 4));
 	space_object_go_on(whole, 5);

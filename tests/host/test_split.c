@@ -4,6 +4,7 @@
 #include "model/charges.h"
 #include "model/memory.h"
 #include "model/mmu.h"
+#include "model/snapshot.h"
 #include "model/space.h"
 #include "model/stacks.h"
 #include "model/vm_fixture.h"
@@ -196,32 +197,63 @@ shared_without_memory(void **state)
 	vmspace_free(vm);
 }
 
-/* What cannot be split now is shared by a shadow of the part. */
+/* While a page is on its way a fork is refused, and nothing has changed. */
 static void
 paging_puts_it_off(void **state)
 {
 	struct vm_fixture *f = *state;
+	struct map_snapshot *before;
 	struct vm_object *object;
-	struct proc *child;
 
 	cut(f);
-	check_kr(KERN_SUCCESS, vm_map_inherit(f->map, A, A + 4 * P, VM_INHERIT_SHARE));
 	object = space_entry(f->map, A)->object;
 	rwlock_write(&object->lock);
 	vm_object_paging_begin(object);
 	rwlock_write_unlock(&object->lock);
-	child = model_proc_fork(f->proc);
+	for (int how = 0; how < 2; how++) {
+		check_kr(KERN_SUCCESS,
+			 vm_map_inherit(f->map, A, A + 4 * P,
+					how == 0 ? VM_INHERIT_COPY : VM_INHERIT_SHARE));
+		before = map_snapshot_take(f->map);
+		assert_null(vmspace_fork(f->vmspace));
+		check_unchanged(before, f->map);
+	}
 	rwlock_write(&object->lock);
 	vm_object_paging_end(object);
 	rwlock_write_unlock(&object->lock);
-	model_user_store(child, A, 41);
-	check_u64(41, model_user_load(f->proc, A));
-	model_user_store(f->proc, A + P, 42);
-	check_u64(42, model_user_load(child, A + P));
-	model_user_store(f->proc, A + 4 * P, 43);
-	check_u64(5, model_user_load(child, A + 4 * P));
+	vmspace_free(vmspace_fork(f->vmspace));
+	check_fill(f->proc, A, 8, 1);
+}
+
+/* Wired memory that was cut stays wired and writable when its parts are shared. */
+static void
+wired_parts(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *child;
+	uint64_t faults;
+
+	cut(f);
+	check_kr(KERN_SUCCESS, vm_map_wire(f->map, A, A + 8 * P, VM_MAP_WIRE_USER));
+	check_kr(KERN_SUCCESS, vm_map_inherit(f->map, A, A + 4 * P, VM_INHERIT_SHARE));
+	for (uint64_t k = 1;; k++) {
+		struct vmspace *vm;
+
+		model_fail_from(k);
+		vm = vmspace_fork(f->vmspace);
+		model_fail_off();
+		faults = model_fault_count();
+		space_fill(f->proc, A, 8, (uint8_t)k);
+		check_u64(faults, model_fault_count());
+		check_u64(8, pmap_wired_count(f->pmap));
+		if (vm != NULL) {
+			child = model_proc_adopt(vm);
+			break;
+		}
+	}
+	model_user_store(child, A, 77);
+	check_u64(77, model_user_load(f->proc, A));
 	model_proc_destroy(child);
-	check_u64(41, model_user_load(f->proc, A));
 }
 
 static void
@@ -390,7 +422,8 @@ main(void)
 	    {"SPL-01: a part is bypassed without the other", halves_are_bypassed},
 	    {"SPL-01: without memory nothing is split, and the fork fails", without_memory},
 	    {"SPL-01: likewise when the parts are to be shared", shared_without_memory},
-	    {"SPL-01: while paging is under way a part is shared by a shadow", paging_puts_it_off},
+	    {"SPL-01: while paging is under way a fork is refused", paging_puts_it_off},
+	    {"SPL-01: wired memory stays wired and writable", wired_parts},
 	    {"SPL-01: beyond the end of an object there is nothing, after as before",
 	     private_end_stays},
 	    {"SPL-01: a stack is split and grows on", stack},
