@@ -209,7 +209,7 @@ void
 smp_init(void)
 {
 	uint32_t self = curcpu()->apic_id,
-		 max = (uint32_t)boot_option_number("smp.max", MACHINE_MAX_CPUS);
+		 max = (uint32_t)boot_option_number("smp.max", 1);
 	uint32_t id = 1;
 
 	irq_register(VECTOR_RESCHED, resched_interrupt, NULL);

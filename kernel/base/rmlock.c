@@ -45,13 +45,12 @@ rmlock_reader_left(struct rmlock *l)
 	sleepq_wake_one(&l->closed);
 }
 
-/* No writer is there while we hold rw, so the lock is open. */
+/* No writer is in while we hold rw; one that waits for it will find us counted. */
 void
 rmlock_read_slowly(struct rmlock *l)
 {
 	rwlock_read(&l->rw);
-	VERIFY(rmlock_enter(l), "rmlock \"%s\" %p is closed without a writer", l->rw.name,
-	       (void *)l);
+	__atomic_fetch_add(rmlock_place(l), 1, __ATOMIC_SEQ_CST);
 	rwlock_read_unlock(&l->rw);
 }
 
@@ -109,7 +108,7 @@ try_close(struct rmlock *l, uint32_t self)
 {
 	if (!rwlock_trywrite(&l->rw))
 		return false;
-	__atomic_store_n(&l->closed, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&l->closed, 1, __ATOMIC_SEQ_CST);
 	if (rmlock_readers(l) == self)
 		return true;
 	rmlock_write_unlock(l);

@@ -4,7 +4,7 @@
  * different cache lines.
  *
  *	readers[cpu].count	in: +1 on the processor where it comes in, -1 where it leaves
- *	closed			a writer is in, or waits for the readers to leave
+ *	closed			writers that are in or wait: so those that wait hold off new readers
  *	rw			writers take it exclusively; readers that find the lock closed take it shared,
  *				come in then, and let it go
  *
@@ -100,8 +100,8 @@ rmlock_leave(struct rmlock *l)
 static inline void
 rmlock_write(struct rmlock *l)
 {
+	__atomic_fetch_add(&l->closed, 1, __ATOMIC_SEQ_CST);
 	rwlock_write(&l->rw);
-	__atomic_store_n(&l->closed, 1, __ATOMIC_SEQ_CST);
 	if (__builtin_expect(rmlock_readers(l) != 0, 0))
 		rmlock_wait_for_readers(l);
 }
@@ -109,7 +109,7 @@ rmlock_write(struct rmlock *l)
 static inline void
 rmlock_write_unlock(struct rmlock *l)
 {
-	__atomic_store_n(&l->closed, 0, __ATOMIC_RELEASE);
+	__atomic_fetch_sub(&l->closed, 1, __ATOMIC_SEQ_CST);
 	rwlock_write_unlock(&l->rw);
 }
 

@@ -142,7 +142,7 @@ model_hold_off_writers(vm_map_t map)
 void
 model_become_writer(vm_map_t map)
 {
-	__atomic_store_n(&map->lock.closed, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&map->lock.closed, 1, __ATOMIC_SEQ_CST);
 	if (rmlock_readers(&map->lock) != 0)
 		model_die("readers are inside");
 	map->timestamp++;
