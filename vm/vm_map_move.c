@@ -166,7 +166,7 @@ continue_object(struct move *m)
 
 	if (object == NULL)
 		return true;
-	if (m->end != m->e->end)
+	if (m->end != m->e->end || (m->e->eflags & VM_ENTRY_NEEDS_COPY))
 		return false;
 	rwlock_read(&object->lock);
 	alone = object->ref_count == 1;
@@ -181,7 +181,8 @@ is_shared(const struct vm_map_entry *e)
 {
 	bool shared;
 
-	if (e->object == NULL)
+	/* What is still to be copied is nobody else's, whatever a fork will make of it. */
+	if (e->object == NULL || (e->eflags & VM_ENTRY_NEEDS_COPY))
 		return false;
 	rwlock_read(&e->object->lock);
 	shared = vm_map_entry_shared(e);
