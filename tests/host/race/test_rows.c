@@ -63,11 +63,12 @@ hand_main(void *arg)
 static void
 muster(struct vm_fixture *f, unsigned hands, void (*const *fn)(struct hand *h), unsigned fns)
 {
-	__atomic_store_n(&at_start, hands, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&at_start, hands + 1, __ATOMIC_SEQ_CST);
 	for (unsigned i = 0; i < hands; i++) {
 		crew[i] = (struct hand){.f = f, .id = i, .fn = fn[i % fns]};
 		crew[i].thread = race_start("hand", hand_main, &crew[i]);
 	}
+	__atomic_sub_fetch(&at_start, 1, __ATOMIC_SEQ_CST); /* they may look at each other now */
 	for (unsigned i = 0; i < hands; i++)
 		race_join(crew[i].thread);
 }
