@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The scheduler: which thread runs next, where, and for how long.
  *
@@ -33,7 +34,8 @@
  *
  * The processor's note whether interrupts were on belongs to the lock's holder, so each thread
  * saves its own around the switch.  No two of these locks are held at once: a thread that moves is
- * on no queue in between.  t->cpu changes only under the lock of the queue that it named before.
+ * on no queue in between, but in the hands of who moves it, who must not be preempted until it is on
+ * the other.  t->cpu changes only under the lock of the queue that it named before.
  *
  * Birth, death and idleness: sched_life.c.
  */
@@ -41,6 +43,7 @@
 #include "kernel/base/clock.h"
 #include "kernel/base/debug.h"
 #include "kernel/base/panic.h"
+#include "kernel/base/preempt.h"
 #include "kernel/base/runq.h"
 #include "kernel/base/sleepq.h"
 #include "kernel/base/spinlock.h"
@@ -244,12 +247,14 @@ notify(const struct runq *q, const struct thread *t, uint32_t cpu)
 }
 
 /* enqueue: t, on no queue and on no processor, waits for its turn on the processor t->cpu from now on.
- * No run queue is locked. */
+ * No run queue is locked; the caller has not been preemptible since t is in its hands. */
 static void
 enqueue(struct thread *t)
 {
 	struct runq *q = &runqs[t->cpu];
 
+	ASSERT(!cpu_irqs_on() || curthread()->nopreempt != 0, "thread \"%s\" could be lost",
+	       t->name);
 	spinlock_lock(&q->lock);
 	runq_insert(q, t, false);
 	q->load++;
@@ -271,8 +276,10 @@ become_ready(struct thread *t)
 void
 sched_first_turn(struct thread *t)
 {
+	preempt_enter();
 	become_ready(t);
 	enqueue(t);
+	preempt_exit();
 }
 
 /* steal_from: take the best thread that waits at `victim` and may run on `cpu`; NULL: there is none. */
@@ -300,12 +307,10 @@ steal_from(uint32_t victim, uint32_t cpu)
 	return found;
 }
 
-bool
-sched_steal(void)
+/* steal_for: take over a thread from another processor for `self`, this one; false: none waits. */
+static bool
+steal_for(uint32_t self)
 {
-	uint32_t self = cpu_id(); /* the caller, an idle thread, never moves */
-
-	__atomic_store_n(&runqs[self].poked, false, __ATOMIC_SEQ_CST);
 	for (uint32_t i = 1; i < MACHINE_MAX_CPUS; i++) {
 		uint32_t victim = (self + i) % MACHINE_MAX_CPUS;
 		struct thread *t;
@@ -319,6 +324,19 @@ sched_steal(void)
 		}
 	}
 	return false;
+}
+
+bool
+sched_steal(void)
+{
+	uint32_t self = cpu_id(); /* the caller, an idle thread, never moves */
+	bool found;
+
+	__atomic_store_n(&runqs[self].poked, false, __ATOMIC_SEQ_CST);
+	preempt_enter();
+	found = steal_for(self);
+	preempt_exit();
+	return found;
 }
 
 /* ---- Turns ---- */
@@ -473,12 +491,15 @@ lock_runq_of(const struct thread *t)
 void
 sched_wakeup(struct thread *t)
 {
-	struct runq *q = lock_runq_of(t);
+	struct runq *q;
 
+	preempt_enter();
+	q = lock_runq_of(t);
 	ASSERT(t->state == THREAD_SLEEPING, "thread \"%s\" woken in state %d", t->name, t->state);
 	become_ready(t);
 	spinlock_unlock(&q->lock);
 	enqueue(t);
+	preempt_exit();
 }
 
 enum thread_state
