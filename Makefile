@@ -18,7 +18,7 @@
 ## make fuzz-model [STEPS=n] [SEED=n]   random operations on vm/ and on a model; a failure is shrunk
 ## make fuzz [SECONDS=n] [KEEP=1]  likewise by libFuzzer (clang); KEEP: its finds join the corpus
 ## make test-plants [P=text]      do host tests notice planted faults?
-## make test-qemu [T=pattern] [SMP=n]             boots and user programs, on one processor, or SMP of them
+## make test-qemu [T=pattern] [SMP=n]             boots and user programs, on 1, 2 and 4 processors
 ## make torture [SECONDS=n] [SEED=n] [SMP=n]      many threads at once, random operations
 ## make coverage                  what of vm/ the tests of host and machine execute
 ## make gdb [T="program arg ..."]  QEMU stopped at the first instruction, GDB attached
@@ -43,7 +43,7 @@ BUILD ?= debug
 O     ?= build/$(BUILD)
 MEM   ?= 512M
 # Programs are tested with each of these numbers of processors; SMP=n: with that one.
-TEST_CPUS := $(or $(SMP),1)
+TEST_CPUS := $(or $(SMP),1 2 4)
 SMP   ?= 1
 T     ?=
 
@@ -302,7 +302,7 @@ test-qemu: all iso
 		tools/test-qemu '$(T)'
 
 torture: all
-	@tools/run --smp $(or $(filter-out 1,$(SMP)),4) -k smp.max=16 --timeout $$(( $(or $(SECONDS),60) * 3 + 60 )) \
+	@tools/run --smp $(or $(filter-out 1,$(SMP)),4) --timeout $$(( $(or $(SECONDS),60) * 3 + 60 )) \
 		bin/torture $(or $(SECONDS),60) $(SEED)
 
 # What the others left in build/tap, against the table of behaviours.

@@ -208,7 +208,8 @@ start(uint32_t id, uint32_t apic_id)
 void
 smp_init(void)
 {
-	uint32_t self = curcpu()->apic_id, max = (uint32_t)boot_option_number("smp.max", 1);
+	uint32_t self = curcpu()->apic_id,
+		 max = (uint32_t)boot_option_number("smp.max", MACHINE_MAX_CPUS);
 	uint32_t id = 1;
 
 	irq_register(VECTOR_RESCHED, resched_interrupt, NULL);

@@ -86,7 +86,7 @@ def two_processors():
     said = debugger.session(
         ["break vm_map_growstack", "continue", "delete", "break vm_radix_insert_below", "continue",
          "cpus", "threads", "info threads"],
-        program=["bin/stack"], smp=2, cmdline="smp.max=2",
+        program=["bin/stack"], smp=2,
     )  # fmt: skip
     matches(said, "cpus", r"^[* ]cpu  0 <*>^[* ]cpu  1 ", "cpus: two of them")
     matches(said, "cpus", r'thread 17 stack  at vm_radix_insert_below<*>holds "user map"'

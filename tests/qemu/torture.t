@@ -15,7 +15,7 @@ SECONDS = 60
 SEED = int(os.environ.get("SEED", time.time_ns() // 1000 % 1_000_000))
 
 result = machine.boot(
-    how="kernel", cmdline="smp.max=4 " + machine.run_cmdline("bin/torture", [str(SECONDS), str(SEED)]),
+    how="kernel", cmdline=machine.run_cmdline("bin/torture", [str(SECONDS), str(SEED)]),
     mem="256M", smp=4, timeout=4 * SECONDS,
 )  # fmt: skip
 good = result.kind == "done" and result.status == 0
