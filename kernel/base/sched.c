@@ -12,9 +12,9 @@
  *
  * Places.  A thread that becomes ready goes back to the processor where it ran last, if that is idle;
  * to another idle one; to the first one again, if it is better than what runs there; else to where
- * fewest threads are.  At the end of its turn a thread that has rivals moves to a processor with fewer
- * of them: three threads on two processors get two thirds of one each.  A processor that becomes idle
- * looks for threads that wait at others (sched_steal).
+ * fewest threads are.  At the end of its turn a thread that has rivals moves to the next processor with
+ * fewer of them, round all processors: one thread too many, and each gets the same share.  A processor
+ * that becomes idle looks for threads that wait at others (sched_steal).
  *
  * Preemption.  preempt_pending of the running thread says that it should go.  Only its own processor
  * sets it: another one that wants something sends an interrupt (cpu_reschedule), whose handler looks
@@ -202,15 +202,20 @@ idle_of(uint32_t set)
 	return set & __atomic_load_n(&idle, __ATOMIC_SEQ_CST);
 }
 
-/* least_loaded: the processor of the set with fewest threads; on a tie `favourite`. */
+/* least_loaded: the processor of the set with fewest threads; on a tie `favourite`, then those that come
+ * after it. */
 static uint32_t
 least_loaded(uint32_t set, uint32_t favourite)
 {
-	uint32_t best = favourite;
+	uint32_t best = favourite, later = set & ~1u << favourite;
 
-	for (; set != 0; set &= set - 1) {
-		if (load_of(first_of(set)) < load_of(best))
-			best = first_of(set);
+	for (uint32_t left = later; left != 0; left &= left - 1) {
+		if (load_of(first_of(left)) < load_of(best))
+			best = first_of(left);
+	}
+	for (uint32_t left = set & ~later; left != 0; left &= left - 1) {
+		if (load_of(first_of(left)) < load_of(best))
+			best = first_of(left);
 	}
 	return best;
 }
@@ -231,19 +236,34 @@ choose_cpu(const struct thread *t)
 	return least_loaded(set, last);
 }
 
-/* notify: t has come onto the queue q of `cpu`, which is locked: that processor is to look, and if t has
- * to wait there, one that became idle meanwhile is to come and take it. */
+/*
+ * call_idle: t has come onto the queue of `cpu`, where it may have to wait: an idle processor that may run
+ * it is to come and take it.
+ *
+ * Who becomes idle sets its bit and then looks at the queues; here the thread is queued and then the bits
+ * are looked at.  With a full barrier between on both sides one of the two sees the other.
+ */
+static void
+call_idle(const struct thread *t, uint32_t cpu)
+{
+	uint32_t free;
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	free = idle_of(allowed_on(t) & ~(1u << cpu));
+	if (free != 0)
+		cpu_reschedule(first_of(free));
+}
+
+/* notify: t has come onto the queue q of `cpu`, which is locked: that processor is to look. */
 static void
 notify(const struct runq *q, const struct thread *t, uint32_t cpu)
 {
-	uint32_t free = idle_of(allowed_on(t) & ~(1u << cpu));
-
 	if (cpu == curcpu()->id)
 		look_for_rivals(curcpu());
 	else if (t->priority <= q->running)
 		cpu_reschedule(cpu);
-	if (q->running != SCHED_PRIO_IDLE && free != 0)
-		cpu_reschedule(first_of(free));
+	if (q->load > 1)
+		call_idle(t, cpu);
 }
 
 /* enqueue: t, on no queue and on no processor, waits for its turn on the processor t->cpu from now on.
@@ -378,6 +398,7 @@ requeue(struct percpu *c)
 	t->cpu = next_place(c, keeps_turn);
 	if (t->cpu == c->id) {
 		runq_insert(q, t, keeps_turn);
+		call_idle(t, c->id);
 	} else {
 		q->moving = t;
 		q->load--;
