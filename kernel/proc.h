@@ -110,7 +110,7 @@ void proc_end(struct proc *p, uint32_t how, int32_t value, uint64_t address);
  * 0, ETIMEDOUT, EINTR. */
 int proc_wait(struct proc *p, uint64_t deadline, struct proc_status *status);
 
-/* proc_thread_add: ut becomes a thread of its process; ESRCH if that ends.
+/* proc_thread_add: ut becomes a thread of its process; ESRCH if that ends, EBUSY if it is being loaded.
  * proc_thread_leave: the current thread, ut, stops being one; it has no user space loaded.  Takes
  * the process down if it is the last.
  * proc_thread_reaped: ut's stack is free. */

@@ -107,7 +107,9 @@ proc_thread_add(struct uthread *ut)
 	int error = ESRCH;
 
 	mutex_lock(&p->lock);
-	if (p->state == PROC_EMBRYO || p->state == PROC_ALIVE) {
+	if (p->loading) {
+		error = EBUSY; /* the space that it would run in may be exchanged for another one */
+	} else if (p->state == PROC_EMBRYO || p->state == PROC_ALIVE) {
 		p->state = PROC_ALIVE;
 		p->live++;
 		p->unreaped++;

@@ -35,7 +35,7 @@ void thread_init(void);
  * thread_create: a thread of p that will start in user mode with these registers, whose values
  * thread_regs_valid() has accepted.  One reference, the caller's.  It is a member of p but does not
  * run yet; stopped: nor will it after thread_start, until it is resumed.
- * 0; ENOMEM; ESRCH: p ends.  No lock held; may sleep.
+ * 0; ENOMEM; ESRCH: p ends; EBUSY: p is being loaded.  No lock held; may sleep.
  */
 int thread_create(struct proc *p, const struct thread_regs *regs, bool stopped,
 		  struct uthread **out);

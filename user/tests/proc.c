@@ -540,6 +540,83 @@ listed(void)
 	EXPECT(proc_info(id, &info) != 0 || info.id != id);
 }
 
+/* ---- A thread and an image at once ---- */
+
+#define MEETINGS 300
+
+static struct {
+	uint32_t round; /* the loader works on `child` of this round */
+	uint32_t done;	/* ... and has finished it with `result` */
+	handle_t child;
+	int64_t result;
+} meeting;
+
+static void
+load_each_round(void *arg)
+{
+	const struct archive_file *file = arg;
+	const char *const argv[] = {"proc", NULL};
+	struct proc_args args = {ADDR(argv), ADDR(argv + 1)};
+	struct proc_entry entry;
+
+	for (uint32_t i = 1; i <= MEETINGS; i++) {
+		while (__atomic_load_n(&meeting.round, __ATOMIC_SEQ_CST) != i) {
+			yield();
+		}
+		meeting.result = proc_load(meeting.child, file->data, file->size, &args, &entry);
+		__atomic_store_n(&meeting.done, i, __ATOMIC_SEQ_CST);
+	}
+}
+
+static void
+pause_for(uint64_t turns)
+{
+	for (volatile uint64_t i = 0; i < turns; i++) {
+	}
+}
+
+/* meet: a copy of this process, whose space must go when it is loaded, is loaded by one thread while
+ * another one gives it a thread. */
+static void
+meet(uint32_t round, uint64_t turns)
+{
+	struct thread_regs regs = {.rip = ADDR(spin), .rsp = ADDR(&regs), .rflags = 0x200};
+	int64_t thread, child = proc_fork(HANDLE_SELF, NULL, 0);
+
+	REQUIRE(child > 0);
+	meeting.child = (handle_t)child;
+	__atomic_store_n(&meeting.round, round, __ATOMIC_SEQ_CST);
+	pause_for(turns);
+	thread = thread_create((handle_t)child, &regs, THREAD_CREATE_STOPPED);
+	while (__atomic_load_n(&meeting.done, __ATOMIC_SEQ_CST) != round) {
+		yield();
+	}
+	if (thread < 0) {
+		EXPECT_EQ(thread, -EBUSY);
+		EXPECT_EQ(meeting.result, 0);
+	} else {
+		EXPECT(meeting.result == 0 || meeting.result == -EBUSY);
+		handle_close((handle_t)thread);
+	}
+	EXPECT_EQ(proc_kill((handle_t)child, STATUS), 0);
+	expect_end((handle_t)child, PROC_KILLED, STATUS);
+}
+
+static void
+thread_meets_load(void)
+{
+	uint64_t random = clock_now() | 1;
+	struct archive_file file;
+	struct user_thread loader;
+
+	REQUIRE(archive_find("bin/hello", &file));
+	REQUIRE_EQ(thread_start(&loader, load_each_round, &file, 0), 0);
+	for (uint32_t i = 1; i <= MEETINGS; i++) {
+		meet(i, random_next(&random) % 2000);
+	}
+	REQUIRE_EQ(thread_join(&loader), 0);
+}
+
 static const struct tap_test tests[] = {
     {"a program is told its arguments, environment and auxiliary vector", spawn_tells},
     {"a thousand arguments arrive", spawn_many_arguments},
@@ -555,6 +632,8 @@ static const struct tap_test tests[] = {
     {"a process that reads the console is killed", kill_reading},
     {"a process is killed in the midst of faults and wiring", kill_in_memory_calls},
     {"a process is killed in the midst of forks, threads and loads", kill_in_process_calls},
+    {"a process that is being loaded gets no thread, and one that has a thread is not loaded",
+     thread_meets_load},
     {"a process is killed once, and can be asked about it", kill_twice},
     {"a process whose thread never ran is killed", kill_stopped},
     {"a process kills itself", kill_self},
