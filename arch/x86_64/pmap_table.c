@@ -67,7 +67,8 @@ pmap_unlink_empty(struct pmap *pmap, vm_offset_t va, struct tlb_batch *batch)
 
 		if (m->wire_count != 0)
 			return;
-		__atomic_store_n(entry[level], 0, __ATOMIC_RELEASE);
+		/* Locked, as `active` is looked at next (pmap_tlb.c). */
+		__atomic_exchange_n(entry[level], 0, __ATOMIC_SEQ_CST);
 		if (pmap->recent == pmap_recent(va))
 			pmap->recent = PMAP_NONE;
 		pt_page(entry[level])->wire_count--;

@@ -8,6 +8,10 @@
  * forget all: by loading CR3 again, or, as that spares global (kernel) pages, by turning CR4.PGE
  * off and on.
  *
+ * Who changes an entry looks at pmap->active then; who loads a pmap sets its bit there first.  Both do it
+ * by locked operations, so one of them sees the other: a plain store to an entry may still wait in the
+ * processor when `active` is read, and the other one would walk through the old entry, unasked.
+ *
  * A user pmap needs a flush only where it is loaded: loading another CR3 forgets it anyhow.  Not
  * so with process-context identifiers (PCIDs), where translations are tagged and outlive the
  * switch.  Each processor has PCID_SLOTS tags, and a pmap may use only the one its id selects; the
