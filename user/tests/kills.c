@@ -386,6 +386,143 @@ kill_in(void (*step)(struct victim *v))
 	tap_no_leak(&before, SLACK);
 }
 
+/* ---- The same range ---- */
+
+#define HANDS	    4
+#define QUARRELS    400
+#define RANGE_PAGES 24ul
+#define HERE	    (AREA_BASE + VICTIMS * AREA_BYTES)
+#define THERE	    (HERE + AREA_BYTES)
+
+/* A part of the range, here or where it is moved to. */
+struct part {
+	uint64_t addr, bytes, other; /* other: the same part of the other place */
+};
+
+static struct part
+choose_part(struct victim *v)
+{
+	uint64_t first = choose(v, RANGE_PAGES), pages = 1 + choose(v, RANGE_PAGES - first);
+	uint64_t offset = first * PAGE_SIZE, here = HERE + offset, there = THERE + offset;
+
+	return choose(v, 4) == 0 ? (struct part){there, pages * PAGE_SIZE, here}
+				 : (struct part){here, pages * PAGE_SIZE, there};
+}
+
+/* fork_looking: a copy of all this, from which the part is read. */
+static int64_t
+fork_looking(const struct part *p)
+{
+	int64_t child = proc_fork(HANDLE_SELF, NULL, 0);
+	uint64_t word;
+
+	if (child > 0) {
+		(void)vm_read((handle_t)child, p->addr, &word, sizeof(word));
+		(void)vm_write((handle_t)child, p->addr, &word, sizeof(word));
+		handle_close((handle_t)child);
+	}
+	return child;
+}
+
+static int64_t
+replace_part(struct victim *v, const struct part *p)
+{
+	uint64_t flags = VM_MAP_FLAG_FIXED | (choose(v, 2) == 0 ? VM_MAP_FLAG_POPULATE : 0);
+
+	return vm_map(HANDLE_SELF, p->addr, p->bytes, VM_MAP_ARGS(PROT_RW, PROT_RW, flags), 0, 0);
+}
+
+/* quarrel_once: one call on a part of the range.  It may be refused: the others are at it, too. */
+static int64_t
+quarrel_once(struct victim *v)
+{
+	static const uint32_t prots[] = {PROT_RW, PROT_READ, 0};
+	struct part p = choose_part(v);
+	uint8_t pages[RANGE_PAGES];
+	uint64_t words[4];
+
+	switch (choose(v, 14)) {
+	case 0:
+	case 1:
+		return replace_part(v, &p);
+	case 2:
+		return vm_unmap(HANDLE_SELF, p.addr, p.bytes);
+	case 3:
+		return vm_protect(HANDLE_SELF, p.addr, p.bytes, prots[choose(v, 3)], 0);
+	case 4:
+		return vm_advise(HANDLE_SELF, p.addr, p.bytes,
+				 (uint32_t)choose(v, ADVICE_CORE + 1));
+	case 5:
+		return vm_discard(HANDLE_SELF, p.addr, p.bytes);
+	case 6:
+		return vm_move(HANDLE_SELF, p.addr, p.bytes, p.bytes, VM_MOVE_FIXED, p.other);
+	case 7:
+		return vm_sync(HANDLE_SELF, p.addr, p.bytes, VM_SYNC_INVALIDATE);
+	case 8:
+		return vm_residency(HANDLE_SELF, p.addr, p.bytes, pages);
+	case 9:
+		return choose(v, 3) != 0 ? vm_wire(HANDLE_SELF, p.addr, p.bytes)
+					 : vm_unwire(HANDLE_SELF, p.addr, p.bytes);
+	case 10:
+		return vm_inherit(HANDLE_SELF, p.addr, p.bytes,
+				  (uint32_t)choose(v, INHERIT_ZERO + 1));
+	case 11:
+		return fork_looking(&p);
+	case 12: /* through the page table, by the kernel, which takes a fault for an answer */
+		return limit_get(HANDLE_SELF, LIMIT_STACK, (struct limit *)p.addr);
+	default: /* ... and through the direct map */
+		memset(words, 0x5a, sizeof(words));
+		return choose(v, 2) == 0 ? vm_write(HANDLE_SELF, p.addr, words, sizeof(words))
+					 : vm_read(HANDLE_SELF, p.addr, words, sizeof(words));
+	}
+}
+
+static void
+quarrel(void *arg)
+{
+	struct victim *v = arg;
+	int64_t result;
+
+	for (unsigned i = 0; i < QUARRELS; i++) {
+		result = quarrel_once(v);
+		EXPECT(result != -EBADF && result != -EINTR && result != -ESRCH);
+	}
+}
+
+/* quarrel_over: several threads at once, and then nothing is left of the range. */
+static void
+quarrel_over(uint64_t random)
+{
+	struct victim hand[HANDS];
+	struct proc_info info;
+
+	for (unsigned i = 0; i < HANDS; i++) {
+		hand[i].random = random_next(&random) | 1;
+		REQUIRE_EQ(thread_start(&hand[i].thread, quarrel, &hand[i], 0), 0);
+	}
+	for (unsigned i = 0; i < HANDS; i++) {
+		REQUIRE_EQ(thread_join(&hand[i].thread), 0);
+	}
+	REQUIRE_EQ(vm_unmap(HANDLE_SELF, HERE, THERE + AREA_BYTES - HERE), 0);
+	REQUIRE_EQ(proc_info((uint64_t)proc_id(HANDLE_SELF), &info), 0);
+	EXPECT_EQ(info.wired, 0);
+}
+
+static void
+one_range(void)
+{
+	uint64_t random = (uint64_t)clock_now() | 1;
+	struct system_info before = {0};
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		quarrel_over(random_next(&random));
+		if (i == 0) {
+			tap_counts(&before);
+		}
+	}
+	tap_no_leak(&before, SLACK);
+}
+
 static void
 killed_in_faults(void)
 {
@@ -459,5 +596,6 @@ static const struct tap_test tests[] = {
     {"killed while they share memory, threads leave nothing", killed_in_sharing},
     {"killed over a device, threads leave nothing", killed_over_device},
     {"killed while they make, stop and kill threads, threads leave nothing", killed_over_threads},
+    {"several threads change one range at once, and nothing of it is left in the end", one_range},
 };
 TAP_MAIN(tests)
