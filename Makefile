@@ -119,7 +119,9 @@ LIB_SRCS := $(sort $(wildcard user/lib/*.[cS]))
 LIB_OBJS := $(LIB_SRCS:%=$(O)/obj/%.o)
 
 PROGRAM_SRCS := $(sort $(wildcard user/bin/*.c user/servers/*.c user/tests/*.c))
-PROGRAM_OBJS := $(PROGRAM_SRCS:%=$(O)/obj/%.o)
+# A program of several files has the others in a folder of its name.
+PART_SRCS    := $(sort $(wildcard user/bin/*/*.c))
+PROGRAM_OBJS := $(PROGRAM_SRCS:%=$(O)/obj/%.o) $(PART_SRCS:%=$(O)/obj/%.o)
 PROGRAMS     := $(sort $(patsubst user/bin/%.c,bin/%,$(patsubst user/servers/%.c,sbin/%, \
 	$(patsubst user/tests/%.c,tests/%,$(PROGRAM_SRCS)))))
 
@@ -221,8 +223,9 @@ $(O)/libpagoda.a: $(LIB_OBJS) $(O)/user.list
 define link_program
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LD) $(USER_LDFLAGS) $(USER_LINK) -o $@ $< $(O)/libpagoda.a
+	$(Q)$(LD) $(USER_LDFLAGS) $(USER_LINK) -o $@ $(filter %.o,$^) $(O)/libpagoda.a
 endef
+$(foreach src,$(PART_SRCS),$(eval $(O)/$(patsubst %/,%,$(dir $(src))): $(O)/obj/$(src).o))
 $(O)/user/bin/%: $(O)/obj/user/bin/%.c.o $(O)/libpagoda.a
 	$(link_program)
 $(O)/user/sbin/%: $(O)/obj/user/servers/%.c.o $(O)/libpagoda.a
