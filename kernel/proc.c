@@ -11,6 +11,7 @@
 #include "kernel/base/panic.h"
 #include "kernel/base/spinlock.h"
 #include "kernel/base/string.h"
+#include "kernel/errors.h"
 #include "kernel/proc.h"
 #include "kernel/thread.h"
 #include "vm/pmap.h"
@@ -178,13 +179,14 @@ proc_fork(struct proc *p, struct proc **out)
 {
 	struct vmspace *source = proc_get_space(p), *copy;
 	struct limit limits[LIMIT_COUNT];
+	kern_return_t kr;
 
 	if (source == NULL)
 		return ESRCH;
-	copy = vmspace_fork(source);
+	kr = vmspace_fork(source, &copy);
 	vmspace_free(source);
-	if (copy == NULL)
-		return curthread()->killed ? EINTR : ENOMEM;
+	if (kr != KERN_SUCCESS)
+		return errno_of(kr);
 	for (unsigned i = 0; i < LIMIT_COUNT; i++)
 		proc_limit_get(p, i, &limits[i]);
 	*out = proc_alloc(p->name, copy, limits);

@@ -217,7 +217,7 @@ fault_absent(struct fault *f, struct vm_object *object, vm_pindex_t pindex)
 	uint32_t traits = object->traits;
 	bool inside = pindex < object->size;
 
-	if (inside && (traits & VM_PAGER_FRAMES))
+	if (traits & VM_PAGER_FRAMES)
 		return fault_enter_device(f, object, pindex);
 	if (inside && vm_pager_has_page(object, pindex))
 		return fault_ask(f, object, pindex);

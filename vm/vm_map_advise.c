@@ -94,12 +94,11 @@ struct part {
 	vm_ooffset_t offset;	/* of start, in the object */
 };
 
-/* advisable: not a guard, nothing that must stay mapped, and something is there. */
+/* advisable: not a guard, nothing that is wired or being so, and something is there. */
 static bool
 advisable(const struct vm_map_entry *e)
 {
-	return !(e->eflags & (VM_ENTRY_GUARD | VM_ENTRY_NOFAULT | VM_ENTRY_IN_TRANSITION)) &&
-	       e->wired_count == 0 && e->object != NULL;
+	return !(e->eflags & VM_ENTRY_GUARD) && e->wired_count == 0 && e->object != NULL;
 }
 
 /* will_need: map what is in the entry's own object; what lies behind it comes by faults. */

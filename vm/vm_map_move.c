@@ -92,7 +92,7 @@ check_fixed(const struct move *m)
 {
 	vm_offset_t end = m->to + m->length;
 
-	if (end < m->to || !vm_map_range_valid(m->map, m->to, end))
+	if (!vm_map_range_valid(m->map, m->to, end))
 		return KERN_INVALID_ADDRESS;
 	if (m->to < m->end && m->start < end)
 		return KERN_INVALID_ARGUMENT;
@@ -125,12 +125,10 @@ choose_place(struct move *m)
 	return KERN_NO_SPACE;
 }
 
-/* must_wire: will the new part be wired?  As the old one is, or as all that is new. */
+/* must_wire: the range grows: will the new part be wired?  As the old one is, or as all that is new. */
 static bool
 must_wire(const struct move *m)
 {
-	if (!grows(m))
-		return false;
 	return (m->e->eflags & VM_ENTRY_USER_WIRED) ||
 	       ((m->map->flags & VM_MAP_WIREFUTURE) &&
 		(m->e->protection & (VM_PROT_READ | VM_PROT_EXECUTE)));
@@ -176,13 +174,14 @@ continue_object(struct move *m)
 	       vm_object_coalesce(object, m->e->offset, m->e->end - m->e->start, growth(m));
 }
 
+/* is_shared: may others see what is stored through e, which has an object? */
 static bool
 is_shared(const struct vm_map_entry *e)
 {
 	bool shared;
 
 	/* What is still to be copied is nobody else's, whatever a fork will make of it. */
-	if (e->object == NULL || (e->eflags & VM_ENTRY_NEEDS_COPY))
+	if (e->eflags & VM_ENTRY_NEEDS_COPY)
 		return false;
 	rwlock_read(&e->object->lock);
 	shared = vm_map_entry_shared(e);
@@ -370,7 +369,7 @@ move_check(const struct move *m, vm_size_t old_length)
 	    m->length == 0 || (m->flags & ~(VM_MAP_MOVE_MAY | VM_MAP_MOVE_FIXED)) != 0 ||
 	    m->map->system)
 		return KERN_INVALID_ARGUMENT;
-	if (m->end < m->start || !vm_map_range_valid(m->map, m->start, m->end))
+	if (!vm_map_range_valid(m->map, m->start, m->end))
 		return KERN_INVALID_ADDRESS;
 	return KERN_SUCCESS;
 }

@@ -62,7 +62,7 @@ find_pages(const struct vm_map_entry *e, vm_offset_t start, vm_offset_t end)
 	if (object == NULL)
 		return p;
 	rwlock_write(&object->lock);
-	while ((object->traits & VM_PAGER_PAGED) == 0 && (below = object->backing) != NULL) {
+	while ((below = object->backing) != NULL) { /* what has a pager shadows nothing */
 		p.first += atop(object->backing_offset);
 		p.end += atop(object->backing_offset);
 		rwlock_write(&below->lock);
@@ -77,14 +77,12 @@ find_pages(const struct vm_map_entry *e, vm_offset_t start, vm_offset_t end)
 	return p;
 }
 
-/* drop_page: the page at pindex was written: forget it, unless it is needed or has been changed again.
- * Object write-locked. */
+/* drop_page: m was written: forget it, unless it is needed or has been changed again.  Object
+ * write-locked. */
 static void
-drop_page(struct vm_object *object, vm_pindex_t pindex)
+drop_page(struct vm_page *m)
 {
-	struct vm_page *m = vm_radix_lookup(&object->pages, pindex);
-
-	if (m == NULL || (m->flags & VM_PAGE_BUSY) || m->wire_count != 0)
+	if (m->wire_count != 0)
 		return;
 	pmap_remove_all(m);
 	if (!pmap_is_modified(m))
@@ -98,7 +96,6 @@ drop_page(struct vm_object *object, vm_pindex_t pindex)
 static kern_return_t
 clean_page(struct vm_object *object, struct vm_page *m, bool drop)
 {
-	vm_pindex_t pindex = m->pindex;
 	kern_return_t kr;
 
 	if (m->flags & VM_PAGE_BUSY) {
@@ -108,7 +105,7 @@ clean_page(struct vm_object *object, struct vm_page *m, bool drop)
 	}
 	kr = vm_pager_put_page(object, m);
 	if (kr == KERN_SUCCESS && drop)
-		drop_page(object, pindex);
+		drop_page(m);
 	return kr;
 }
 
@@ -140,14 +137,14 @@ static kern_return_t
 sync_entry(const struct sync *s, vm_offset_t *at)
 {
 	vm_offset_t start = *at, end;
-	kern_return_t kr = KERN_SUCCESS;
 	struct pages p;
 	vm_map_entry_t e;
+	kern_return_t kr;
 
 	if (!vm_map_lookup_entry(s->map, start, &e) || (e->eflags & VM_ENTRY_GUARD))
 		return KERN_INVALID_ADDRESS;
 	end = *at = e->end < s->end ? e->end : s->end;
-	if (s->invalidate && e->object != NULL && e->wired_count == 0)
+	if (s->invalidate && e->wired_count == 0)
 		pmap_remove(s->map->pmap, start, end);
 	p = find_pages(e, start, end);
 	if (p.object == NULL)

@@ -97,8 +97,6 @@ vm_object_drop_charge(struct vm_object *object)
 {
 	if (object->flags & VM_OBJECT_CHARGED)
 		vm_uncharge(object->charge);
-	object->flags &= ~(VM_OBJECT_SHARED | VM_OBJECT_CHARGED);
-	object->charge = 0;
 }
 
 /* ---- references ---- */
@@ -223,7 +221,7 @@ vm_object_page_remove(struct vm_object *object, vm_pindex_t start, vm_pindex_t e
 	       m->pindex < end) {
 		next = m->pindex + 1;
 		/* A busy page is being filled by a fault that will find the range gone. */
-		if (!(m->flags & VM_PAGE_BUSY) || (object->flags & VM_OBJECT_DEAD))
+		if (!(m->flags & VM_PAGE_BUSY))
 			remove_page(m);
 	}
 }

@@ -53,13 +53,11 @@ vm_object_detach(struct vm_object *object)
 
 /* shadow: *object is replaced by a new object over it that shows its pages [first, size). */
 static kern_return_t
-shadow(struct vm_object **object, vm_ooffset_t offset, vm_pindex_t first, vm_pindex_t size,
-       bool *made)
+shadow(struct vm_object **object, vm_ooffset_t offset, vm_pindex_t first, vm_pindex_t size)
 {
 	struct vm_object *source = *object, *result;
 	bool private;
 
-	*made = false;
 	rwlock_write(&source->lock);
 	private = (source->traits & VM_PAGER_ANONYMOUS) != 0 && source->ref_count == 1;
 	rwlock_write_unlock(&source->lock);
@@ -78,17 +76,16 @@ shadow(struct vm_object **object, vm_ooffset_t offset, vm_pindex_t first, vm_pin
 	rwlock_write_unlock(&source->lock);
 	rwlock_write_unlock(&result->lock);
 	*object = result;
-	*made = true;
 	return KERN_SUCCESS;
 }
 
 kern_return_t
 vm_object_shadow(struct vm_object **object, vm_ooffset_t *offset, vm_size_t length)
 {
-	bool made;
-	kern_return_t kr = shadow(object, *offset, 0, atop(length), &made);
+	struct vm_object *source = *object;
+	kern_return_t kr = shadow(object, *offset, 0, atop(length));
 
-	if (made)
+	if (*object != source)
 		*offset = 0;
 	return kr;
 }
@@ -96,9 +93,7 @@ vm_object_shadow(struct vm_object **object, vm_ooffset_t *offset, vm_size_t leng
 kern_return_t
 vm_object_shadow_at(struct vm_object **object, vm_ooffset_t offset, vm_size_t length)
 {
-	bool made;
-
-	return shadow(object, 0, atop(offset), atop(offset + length), &made);
+	return shadow(object, 0, atop(offset), atop(offset + length));
 }
 
 /* ---- shortening a chain ---- */
@@ -362,7 +357,7 @@ vm_object_collapse_into_shadow(struct vm_object *object)
 	struct vm_object *shadow_object = NULL;
 
 	if (object->ref_count == 1 && object->shadow_count == 1 &&
-	    (object->traits & VM_PAGER_ANONYMOUS) != 0 && !(object->flags & VM_OBJECT_DEAD)) {
+	    (object->traits & VM_PAGER_ANONYMOUS) != 0) {
 		shadow_object =
 		    container_of(object->shadows.head.next, struct vm_object, shadow_link);
 		/* The order is shadow before backing, so only try.  A chain that is not shortened

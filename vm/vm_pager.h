@@ -90,7 +90,8 @@ kern_return_t vm_pager_page_in(struct vm_object *object, vm_pindex_t pindex);
  * vm_pager_put_page: write m back if it has changed since it was last.
  *
  * Locks:   the object write-locked, and so again on return, but unlocked meanwhile; the caller has a
- *          reference on it.  m is valid and not busy; it may be gone on return
+ *          reference on it.  m is valid and not busy, and so again on return: nobody frees it
+ *          meanwhile, as it is busy then
  * Returns: KERN_SUCCESS   it was written, was clean, or this kind of object keeps nothing elsewhere
  *          KERN_FAILURE   the pager failed: the page is as dirty as it was
  *          KERN_ABORTED   the thread was killed meanwhile; likewise

@@ -172,7 +172,8 @@ fork_share(vm_map_t old_map, vm_map_entry_t old, vm_map_entry_t e)
 	return KERN_SUCCESS;
 }
 
-/* copied_at_once: wired memory must not fault later, so a lazy copy is not for it. */
+/* copied_at_once: wired memory must not fault later, so a lazy copy is not for it.  What is wired has
+ * an object, and, if it can be written to, the copy that it needed. */
 static bool
 copied_at_once(const struct vm_map_entry *old)
 {
@@ -184,12 +185,14 @@ copied_at_once(const struct vm_map_entry *old)
 static kern_return_t
 copy_now(vm_map_t old_map, vm_map_entry_t old, vm_map_entry_t e)
 {
+	ASSERT(old->object != NULL && !(old->eflags & VM_ENTRY_NEEDS_COPY),
+	       "wired entry %#lx-%#lx flags %#x object %p", old->start, old->end, old->eflags,
+	       (void *)old->object);
 	if (vm_map_chargeable(e->eflags, NULL, e->protection) && !charge_copy(e))
 		return KERN_RESOURCE_SHORTAGE;
 	e->object = vm_object_allocate_anon(atop(e->offset + (e->end - e->start)));
 	if (e->object == NULL)
 		return KERN_RESOURCE_SHORTAGE;
-	e->eflags &= ~VM_ENTRY_NEEDS_COPY;
 	return vm_map_copy_pages(old_map, old, e->object);
 }
 
@@ -208,7 +211,7 @@ static kern_return_t
 charge_copies(struct forking *f, vm_map_entry_t old, vm_map_entry_t e)
 {
 	vm_size_t length = old->end - old->start;
-	bool owes = old->object != NULL && owes_copy(old);
+	bool owes = owes_copy(old);
 
 	if (!owes && !(old->eflags & VM_ENTRY_CHARGED))
 		return KERN_SUCCESS;
@@ -262,7 +265,7 @@ fork_copy(struct forking *f, vm_map_entry_t old, vm_map_entry_t e)
 {
 	kern_return_t kr = KERN_SUCCESS;
 
-	if (old->object != NULL && copied_at_once(old))
+	if (copied_at_once(old))
 		return copy_now(f->old_map, old, e);
 	if (old->object != NULL)
 		kr = vm_map_entry_split(old);
@@ -342,36 +345,42 @@ fork_entries(struct forking *f)
 	return kr;
 }
 
-struct vmspace *
-vmspace_fork(struct vmspace *vm1)
+/* fork_space: vm2, which is empty, becomes a copy of vm1, or is left unfinished. */
+static kern_return_t
+fork_space(struct vmspace *vm1, struct vmspace *vm2)
 {
-	vm_map_t old_map = &vm1->vm_map, new_map;
-	struct forking f = {.old_map = old_map};
-	struct vmspace *vm2;
+	struct forking f = {.old_map = &vm1->vm_map, .new_map = &vm2->vm_map};
 	kern_return_t kr;
 
-	vm2 = vmspace_alloc(vm_map_min(old_map), vm_map_max(old_map));
-	if (vm2 == NULL)
-		return NULL;
-	f.new_map = new_map = &vm2->vm_map;
-	vm_map_lock(old_map);
-	if (vm_map_wait_busy(old_map) != KERN_SUCCESS) {
-		vmspace_free(vm2);
-		return NULL;
-	}
-	vm_map_lock(new_map);
+	vm_map_lock(f.old_map);
+	kr = vm_map_wait_busy(f.old_map);
+	if (kr != KERN_SUCCESS)
+		return kr;
+	vm_map_lock(f.new_map);
 	kr = fork_entries(&f);
 	vm2->vm_ssize = vm1->vm_ssize;
 	vm2->vm_maxsaddr = vm1->vm_maxsaddr;
 	vm2->vm_stacktop = vm1->vm_stacktop;
-	new_map->flags |= old_map->flags & VM_MAP_WXORX;
-	vm_map_unlock(new_map);
-	vm_map_unlock(old_map);
-	if (kr != KERN_SUCCESS) {
-		vmspace_free(vm2);
-		return NULL;
-	}
-	return vm2;
+	f.new_map->flags |= f.old_map->flags & VM_MAP_WXORX;
+	vm_map_unlock(f.new_map);
+	vm_map_unlock(f.old_map);
+	return kr;
+}
+
+kern_return_t
+vmspace_fork(struct vmspace *vm1, struct vmspace **vm2)
+{
+	struct vmspace *vm = vmspace_alloc(vm_map_min(&vm1->vm_map), vm_map_max(&vm1->vm_map));
+	kern_return_t kr;
+
+	if (vm == NULL)
+		return KERN_RESOURCE_SHORTAGE;
+	kr = fork_space(vm1, vm);
+	if (kr == KERN_SUCCESS)
+		*vm2 = vm;
+	else
+		vmspace_free(vm);
+	return kr;
 }
 
 /* ---- unshare ---- */
@@ -420,12 +429,12 @@ vmspace_unshare(struct proc *p)
 	struct vmspace *old, *vm;
 	kern_return_t kr = shared_space(p, &old);
 
-	if (kr != KERN_SUCCESS || old == NULL)
+	if (old == NULL)
 		return kr;
-	vm = vmspace_fork(old);
-	if (vm == NULL) {
+	kr = vmspace_fork(old, &vm);
+	if (kr != KERN_SUCCESS) {
 		vmspace_free(old);
-		return KERN_RESOURCE_SHORTAGE;
+		return kr;
 	}
 	if (exchange(p, old, vm)) {
 		vmspace_free(old); /* p's */

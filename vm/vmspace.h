@@ -17,9 +17,14 @@ void vmspace_init(void); /* boot */
 
 /* vmspace_alloc: an empty space with one reference; NULL without memory. */
 struct vmspace *vmspace_alloc(vm_offset_t min, vm_offset_t max);
-/* vmspace_fork: a copy by the entries' inheritance; NULL without memory, on a submap, when the
- * commit charge is refused, or when killed.  Sleeps; no lock held; the new map has no owner yet. */
-struct vmspace *vmspace_fork(struct vmspace *vm1);
+/*
+ * vmspace_fork: *vm2 becomes a new space, a copy by the entries' inheritance, with one reference and
+ * no owner yet.
+ * KERN_RESOURCE_SHORTAGE: no memory, or the commit charge was refused; KERN_INVALID_ARGUMENT: there is
+ * a submap in the map; KERN_ABORTED: killed while waiting for a wiring.  The parent goes on as before
+ * then.  No lock held; sleeps.  Contracts 1.10.
+ */
+kern_return_t vmspace_fork(struct vmspace *vm1, struct vmspace **vm2);
 /* vmspace_acquire: one more reference; false if the last is gone.  vmspace_free: drop one; the last
  * removes everything.  No lock held; may sleep. */
 bool vmspace_acquire(struct vmspace *vm);
@@ -37,7 +42,8 @@ kern_return_t vmspace_exec(struct proc *p, vm_offset_t min, vm_offset_t max, str
  * vmspace_unshare: give p a space of its own if others use its space as well: a copy by the entries'
  * inheritance, as for a fork.  p has no thread running in its space but the caller perhaps, who then
  * loads the new pmap.
- * KERN_RESOURCE_SHORTAGE: the fork failed; KERN_FAILURE: p has ended.  Nothing has changed then.
+ * KERN_FAILURE: p has ended, or was given another space meanwhile; else what vmspace_fork says.  Nothing
+ * has changed then.
  * No lock held; takes p's and the maps', one after the other; sleeps.  Contracts 1.10.
  */
 kern_return_t vmspace_unshare(struct proc *p);

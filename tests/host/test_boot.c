@@ -66,14 +66,11 @@ static void
 forked(void **state)
 {
 	struct vm_fixture *f = *state;
-	struct vmspace *copy;
 	struct proc *child;
 
 	insert_at(f->map, A, SIZE, VM_PROT_RW);
 	model_user_store(f->proc, A, 1);
-	copy = vmspace_fork(f->vmspace);
-	assert_non_null(copy);
-	child = model_proc_adopt(copy);
+	child = model_proc_fork(f->proc);
 	vm_fixture_audit(f);
 	model_user_store(f->proc, A, 2);
 	check_u64(1, model_user_load(child, A));

@@ -179,7 +179,7 @@ copies_of_shared_memory(void **state)
 	sharer = model_proc_fork(f->proc);
 	inherit(f, A, 4, VM_INHERIT_COPY);
 	vm_charge_set_limit(12 * P - 1);
-	assert_null(vmspace_fork(f->vmspace));
+	check_kr(KERN_RESOURCE_SHORTAGE, vmspace_fork(f->vmspace, &(struct vmspace *){NULL}));
 	charged(4ul);
 	vm_charge_set_limit(12 * P);
 	copy = model_proc_fork(f->proc);

@@ -403,7 +403,7 @@ del_06_shared(void **state)
 
 	space_map(f->map, A, 4 * P, RW, ALL, MAP_INHERIT_SHARE);
 	space_fill(f->proc, A, 4, 10);
-	child = model_proc_adopt(vmspace_fork(f->vmspace));
+	child = model_proc_fork(f->proc);
 	remove_pages(f, 1, 3);
 	check_fill(child, A, 4, 10);
 	remove_pages(f, 0, 4);

@@ -344,7 +344,7 @@ zeroes_are_charged(void **state)
 	check_kr(KERN_SUCCESS, vm_map_inherit(f->map, A, A + 5 * P, VM_INHERIT_ZERO));
 	used = vm_charge_used();
 	vm_charge_set_limit(used);
-	assert_null(vmspace_fork(f->vmspace));
+	check_kr(KERN_RESOURCE_SHORTAGE, vmspace_fork(f->vmspace, &(struct vmspace *){NULL}));
 	vm_charge_set_limit(used + P);
 	model_proc_destroy(model_proc_fork(f->proc));
 	vm_charge_set_limit(VM_CHARGE_UNLIMITED);

@@ -352,14 +352,15 @@ fork_failing(struct vm_fixture *f, void (*inject)(uint64_t k), uint64_t k)
 {
 	struct vm_usage before = vm_usage_read();
 	struct vmspace *vm;
+	kern_return_t kr;
 	bool failed;
 
 	inject(k);
-	vm = vmspace_fork(f->vmspace);
+	kr = vmspace_fork(f->vmspace, &vm);
 	failed = model_fail_count() != 0;
 	model_fail_off();
-	assert_true(vm != NULL || failed);
-	if (vm == NULL) {
+	check_kr(kr == KERN_SUCCESS || !failed ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE, kr);
+	if (kr != KERN_SUCCESS) {
 		check_u64(before.charge, vm_usage_read().charge);
 	} else {
 		struct proc *child = model_proc_adopt(vm);
@@ -419,7 +420,7 @@ shared_stays_shared(void **state)
 	check_kr(KERN_SUCCESS, vm_map_inherit(f->map, A, A + P, VM_INHERIT_COPY));
 	for (uint8_t k = 1; vm == NULL; k++) {
 		model_fail_after(k);
-		vm = vmspace_fork(f->vmspace);
+		vmspace_fork(f->vmspace, &vm);
 		model_fail_off();
 		if (vm == NULL) {
 			model_user_store(f->proc, A, k);
@@ -464,7 +465,7 @@ charge_refused(void **state)
 	used = vm_charge_used();
 	for (vm_size_t room = 0; room < 8 * P; room += P) {
 		vm_charge_set_limit(used + room);
-		assert_null(vmspace_fork(f->vmspace));
+		check_kr(KERN_RESOURCE_SHORTAGE, vmspace_fork(f->vmspace, &(struct vmspace *){NULL}));
 		check_u64(used, vm_charge_used());
 		check_unchanged(before, f->map);
 	}
@@ -523,7 +524,7 @@ struct wirer {
 	struct vm_fixture *f;
 	vm_size_t size;
 	struct vmspace *child;
-	kern_return_t kr;
+	kern_return_t kr, fork_kr;
 };
 
 static void
@@ -539,7 +540,7 @@ fork_it(void *arg)
 {
 	struct wirer *w = arg;
 
-	w->child = vmspace_fork(w->f->vmspace);
+	w->fork_kr = vmspace_fork(w->f->vmspace, &w->child);
 }
 
 static void
@@ -562,7 +563,7 @@ waits_for_a_wiring(void **state)
 	model_thread_join(forker);
 	model_thread_join(wirer);
 	check_kr(KERN_SUCCESS, w.kr);
-	assert_non_null(w.child);
+	check_kr(KERN_SUCCESS, w.fork_kr);
 	child = model_proc_adopt(w.child);
 	check_u64(7, model_user_load(child, A));
 	check_u64(0, space_entry(model_proc_map(child), A)->wired_count);
@@ -587,6 +588,7 @@ killed_while_waiting(void **state)
 	model_thread_await_sleep(forker);
 	model_thread_kill(forker);
 	model_thread_join(forker);
+	check_kr(KERN_ABORTED, w.fork_kr);
 	assert_null(w.child);
 	space_object_go_on(object, 1);
 	model_thread_join(wirer);

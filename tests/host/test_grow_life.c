@@ -201,10 +201,7 @@ grw_27_others(void **state)
 static struct proc *
 fork_child(struct vm_fixture *f)
 {
-	struct vmspace *vm = vmspace_fork(f->vmspace);
-
-	assert_non_null(vm);
-	return model_proc_adopt(vm);
+	return model_proc_fork(f->proc);
 }
 
 static void

@@ -199,7 +199,7 @@ ins_05_again(void **state)
 
 	space_map(f->map, A, 8 * P, RW, ALL, 0);
 	space_fill(f->proc, A, 8, 1);
-	model_proc_destroy(model_proc_adopt(vmspace_fork(f->vmspace)));
+	model_proc_destroy(model_proc_fork(f->proc));
 	check_kr(KERN_SUCCESS, vm_map_remove(f->map, A + 4 * P, A + 8 * P));
 	space_map(f->map, A + 4 * P, 4 * P, RW, ALL, MAP_COPY_ON_WRITE);
 	for (size_t i = 4; i < 8; i++)

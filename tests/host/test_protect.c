@@ -379,7 +379,7 @@ prt_12_after_fork(void **state)
 	space_map(f->map, A, 2 * P, RW, ALL, 0);
 	space_fill(f->proc, A, 2, 1);
 	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A, A + 2 * P, R, FALSE));
-	child = model_proc_adopt(vmspace_fork(f->vmspace));
+	child = model_proc_fork(f->proc);
 	check_fill(child, A, 2, 1);
 	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A, A + 2 * P, RW, FALSE));
 	space_fill(f->proc, A, 2, 60);

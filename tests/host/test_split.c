@@ -152,14 +152,14 @@ static void
 without_memory(void **state)
 {
 	struct vm_fixture *f = *state;
-	struct vmspace *vm;
+	struct vmspace *vm = NULL;
 	struct vm_usage before;
 
 	cut(f);
 	before = vm_usage_read();
 	for (uint64_t k = 1;; k++) {
 		model_fail_from(k);
-		vm = vmspace_fork(f->vmspace);
+		vmspace_fork(f->vmspace, &vm);
 		model_fail_off();
 		check_fill(f->proc, A, 8, 1);
 		charges_check();
@@ -177,13 +177,13 @@ static void
 shared_without_memory(void **state)
 {
 	struct vm_fixture *f = *state;
-	struct vmspace *vm;
+	struct vmspace *vm = NULL;
 
 	cut(f);
 	check_kr(KERN_SUCCESS, vm_map_inherit(f->map, A, A + 8 * P, VM_INHERIT_SHARE));
 	for (uint64_t k = 1;; k++) {
 		model_fail_from(k);
-		vm = vmspace_fork(f->vmspace);
+		vmspace_fork(f->vmspace, &vm);
 		model_fail_off();
 		check_fill(f->proc, A, 8, 1);
 		charges_check();
@@ -215,13 +215,13 @@ paging_puts_it_off(void **state)
 			 vm_map_inherit(f->map, A, A + 4 * P,
 					how == 0 ? VM_INHERIT_COPY : VM_INHERIT_SHARE));
 		before = map_snapshot_take(f->map);
-		assert_null(vmspace_fork(f->vmspace));
+		check_kr(KERN_RESOURCE_SHORTAGE, vmspace_fork(f->vmspace, &(struct vmspace *){NULL}));
 		check_unchanged(before, f->map);
 	}
 	rwlock_write(&object->lock);
 	vm_object_paging_end(object);
 	rwlock_write_unlock(&object->lock);
-	vmspace_free(vmspace_fork(f->vmspace));
+	model_proc_destroy(model_proc_fork(f->proc));
 	check_fill(f->proc, A, 8, 1);
 }
 
@@ -237,10 +237,10 @@ wired_parts(void **state)
 	check_kr(KERN_SUCCESS, vm_map_wire(f->map, A, A + 8 * P, VM_MAP_WIRE_USER));
 	check_kr(KERN_SUCCESS, vm_map_inherit(f->map, A, A + 4 * P, VM_INHERIT_SHARE));
 	for (uint64_t k = 1;; k++) {
-		struct vmspace *vm;
+		struct vmspace *vm = NULL;
 
 		model_fail_from(k);
-		vm = vmspace_fork(f->vmspace);
+		vmspace_fork(f->vmspace, &vm);
 		model_fail_off();
 		faults = model_fault_count();
 		space_fill(f->proc, A, 8, (uint8_t)k);

@@ -471,8 +471,7 @@ op_hold(void)
 static kern_return_t
 op_fork(void)
 {
-	made = vmspace_fork(f->vmspace);
-	return made != NULL ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+	return vmspace_fork(f->vmspace, &made);
 }
 
 /* Chains get shorter, which may need a node for a page that moves. */

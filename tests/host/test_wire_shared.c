@@ -12,12 +12,8 @@
 static struct proc *
 fork_with(struct vm_fixture *f, vm_inherit_t inherit)
 {
-	struct vmspace *vm;
-
 	check_kr(KERN_SUCCESS, vm_map_inherit(f->map, A, A + SIZE, inherit));
-	vm = vmspace_fork(f->vmspace);
-	assert_non_null(vm);
-	return model_proc_adopt(vm);
+	return model_proc_fork(f->proc);
 }
 
 /*

@@ -186,9 +186,9 @@ clip_merge(const struct scene *s)
 static void
 fork_exit(const struct scene *s)
 {
-	struct vmspace *child = vmspace_fork(s->vm);
+	struct vmspace *child;
 
-	must(child != NULL && child->vm_map.nentries == s->entries, "no fork");
+	must(vmspace_fork(s->vm, &child) == KERN_SUCCESS && child->vm_map.nentries == s->entries, "no fork");
 	vmspace_free(child);
 }
 

@@ -85,10 +85,11 @@ model_proc_create(void)
 struct proc *
 model_proc_fork(struct proc *p)
 {
-	struct vmspace *vm = vmspace_fork(p->vmspace);
+	struct vmspace *vm = NULL;
+	kern_return_t kr = vmspace_fork(p->vmspace, &vm);
 
-	if (vm == NULL)
-		model_die("a fork failed");
+	if (kr != KERN_SUCCESS)
+		model_die("a fork failed: %d", kr);
 	return model_proc_adopt(vm);
 }
 

@@ -246,13 +246,14 @@ do_fork(const struct op *op)
 {
 	unsigned child = (op->space + 1u + op->arg) % PROCESSES;
 	struct vmspace *vm;
+	kern_return_t kr;
 
 	if (world.proc[child] != NULL)
 		world_process_end(child);
 	call_begin(op);
-	vm = vmspace_fork(proc_vmspace(world.proc[op->space]));
+	kr = vmspace_fork(proc_vmspace(world.proc[op->space]), &vm);
 	call_end();
-	if (!call_expect(KR(KERN_SUCCESS), vm == NULL ? KERN_RESOURCE_SHORTAGE : KERN_SUCCESS)) {
+	if (!call_expect(KR(KERN_SUCCESS), kr)) {
 		ref_fork_failed(&world.ref[op->space]);
 		return;
 	}

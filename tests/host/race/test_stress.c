@@ -553,14 +553,15 @@ op_fork(struct racer *r)
 {
 	struct vmspace *vm;
 	struct proc *child;
+	kern_return_t kr;
 
 	disturb(r);
 	pthread_rwlock_wrlock(&wired_stores);
-	vm = vmspace_fork(proc_vmspace(r->proc));
+	kr = vmspace_fork(proc_vmspace(r->proc), &vm);
 	pthread_rwlock_unlock(&wired_stores);
-	if (vm == NULL) {
-		if (!excused(KERN_RESOURCE_SHORTAGE, KERN_ABORTED))
-			FAIL(r, "a fork failed%s", "");
+	if (kr != KERN_SUCCESS) {
+		if (!calm(kr))
+			FAIL(r, "a fork failed: %d", kr);
 		return;
 	}
 	calm(KERN_SUCCESS);
