@@ -319,6 +319,30 @@ guards(void **state)
 	check_u64(SEGV_ACCERR, model_user_read(f->proc, A, &(uint8_t){0}, 1));
 }
 
+/* referenced: does the page at va count as used? */
+static bool
+referenced(struct vm_fixture *f, size_t page)
+{
+	const struct vm_object *object = space_entry(f->map, A)->object;
+
+	return vm_radix_lookup(&object->pages, page)->aflags & VM_PAGE_REFERENCED;
+}
+
+/* Pages of the range are forgotten to have been used, and no others. */
+static void
+dont_need_marks(void **state)
+{
+	struct vm_fixture *f = *state;
+
+	filled(f);
+	pmap_drop(f->pmap); /* what the page tables know goes to the pages */
+	for (size_t i = 0; i < PAGES; i++)
+		assert_true(referenced(f, i));
+	advise(f, A + 2 * P, A + 5 * P, VM_ADVICE_DONTNEED);
+	for (size_t i = 0; i < PAGES; i++)
+		check_u64(i < 2 || i >= 5, referenced(f, i));
+}
+
 struct call {
 	struct vm_fixture *f;
 	int advice;
@@ -393,6 +417,8 @@ main(void)
 	    {"ADV-01: FREE works again when the child is gone", free_after_child},
 	    {"ADV-01: guards stay guards", guards},
 	    {"ADV-01: attributes wait for a wiring, the wait ends with the thread", during_wiring},
+	    {"ADV-01: DONTNEED marks the pages of the range as unused, and no others",
+	     dont_need_marks},
 	};
 
 	return host_run(&vm_fixture, tests, ARRAY_SIZE(tests));

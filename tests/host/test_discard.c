@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vm_map_discard: rows DSC-01 and DSC-02. */
+#include "model/memory.h"
 #include "model/mmu.h"
 #include "model/snapshot.h"
 #include "model/space.h"
@@ -326,6 +327,69 @@ all_processors(void **state)
 	model_cpu_switch(0);
 }
 
+/* Only the mappings of the range go. */
+static void
+unmaps_its_part(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = space_object(PAGES, 70);
+
+	space_map_object(f->map, object, A, VM_PROT_RW, VM_PROT_ALL, MAP_INHERIT_SHARE);
+	check_fill(f->proc, A, PAGES, 70);
+	discard(f->proc, A + 2 * P, A + 5 * P);
+	for (size_t i = 0; i < PAGES; i++)
+		check_u64(i < 2 || i >= 5, space_mapped(f->map, A + i * P) != NULL);
+	vm_object_deallocate(object);
+}
+
+/* What was given up in two calls is one range again. */
+static void
+merges(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *child;
+
+	filled(f);
+	child = model_proc_fork(f->proc);
+	discard(f->proc, A, A + 2 * P);
+	check_entry(f->map, A, A + 2 * P, VM_PROT_RW, VM_PROT_ALL);
+	discard(f->proc, A + 2 * P, A + 4 * P);
+	check_entry(f->map, A, A + 4 * P, VM_PROT_RW, VM_PROT_ALL);
+	model_proc_destroy(child);
+}
+
+/* An offset that the memory has no more is not in the way of what it becomes. */
+static void
+forgets_its_offset(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = vm_object_allocate(&vm_pager_boot, 1);
+	vm_offset_t addr = A;
+
+	check_kr(KERN_SUCCESS, space_insert(f->map, object, -4 * P, A, A + 2 * P, VM_PROT_RW,
+					    VM_PROT_ALL, MAP_COPY_ON_WRITE));
+	discard(f->proc, A, A + 2 * P);
+	check_kr(KERN_SUCCESS, vm_map_move(f->map, A, 2 * P, 8 * P, &addr, 0));
+	space_fill(f->proc, A, 8, 1);
+	check_fill(f->proc, A, 8, 1);
+}
+
+/* Memory of its own is emptied without any more memory. */
+static void
+needs_no_memory(void **state)
+{
+	struct vm_fixture *f = *state;
+
+	filled(f);
+	map_drop_spares(f->map);
+	model_fail_from(1);
+	discard(f->proc, A + 2 * P, A + 4 * P);
+	check_u64(0, model_fail_count());
+	model_fail_off();
+	check_zero(f->proc, A + 2 * P, 2);
+	check_fill(f->proc, A + 4 * P, 4, 5);
+}
+
 /* DSC-02 */
 
 static void
@@ -353,6 +417,7 @@ refused(void **state)
 	check_kr(KERN_SUCCESS, vm_map_wire(f->map, A + 4 * P, A + 5 * P, VM_MAP_WIRE_USER));
 	refuse(f, KERN_INVALID_ARGUMENT, A, END);
 	refuse(f, KERN_INVALID_ARGUMENT, A + 4 * P, A + 5 * P);
+	refuse(f, KERN_SUCCESS, A + 4 * P, A + 4 * P);
 	check_fill(f->proc, A, PAGES, 1);
 	check_u64(1, pmap_wired_count(f->pmap));
 	discard(f->proc, A + P, A + 4 * P);
@@ -445,6 +510,10 @@ main(void)
 	    {"DSC-02: bad ranges and wired memory are refused, nothing changed", refused},
 	    {"DSC-02: holes and guards are refused, nothing changed", holes},
 	    {"DSC-02: a wiring under way is waited for, and refuses", during_wiring},
+	    {"DSC-01: mappings beside the range stay", unmaps_its_part},
+	    {"DSC-01: neighbours that are given up become one", merges},
+	    {"DSC-01: what is zero has no offset any more", forgets_its_offset},
+	    {"DSC-01: memory of its own is emptied without a page or an entry", needs_no_memory},
 	};
 
 	return host_run(&vm_fixture, tests, ARRAY_SIZE(tests));

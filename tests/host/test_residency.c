@@ -158,6 +158,22 @@ on_its_way(void **state)
 	vm_object_deallocate(object);
 }
 
+/* A range inside of one entry: nothing is said of the pages beside it. */
+static void
+part(void **state)
+{
+	struct vm_fixture *f = *state;
+	uint8_t got[6] = {[0 ... 5] = 0xee};
+
+	space_map(f->map, A, PAGES * P, RW, ALL, 0);
+	space_fill(f->proc, A, PAGES, 1);
+	check_kr(KERN_SUCCESS, vm_map_residency(f->map, A + 2 * P, A + 5 * P, got + 1));
+	check_u64(0xee, got[0]);
+	for (size_t i = 1; i <= 3; i++)
+		check_u64(IN | MAPPED | MODIFIED, got[i]);
+	check_u64(0xee, got[4]);
+}
+
 static void
 refused(void **state)
 {
@@ -196,6 +212,7 @@ main(void)
 	    {"RES-01: a shadow's end is the end", behind_the_end},
 	    {"RES-01: a page on its way is not there", on_its_way},
 	    {"RES-01: a hole or a guard refuses it, nothing is said or changed", refused},
+	    {"RES-01: a part of an entry, and no byte more", part},
 	};
 
 	return host_run(&vm_fixture, tests, ARRAY_SIZE(tests));

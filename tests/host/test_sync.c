@@ -135,6 +135,7 @@ anonymous(void **state)
 	model_user_store(f->proc, A, 50);
 	check_kr(KERN_SUCCESS, sync(f, A - 2 * P, END + 2 * P));
 	check_u64(1, pager.puts);
+	check_u64(PAGES + 2, pmap_resident_count(f->pmap));
 	check_kr(KERN_SUCCESS, invalidate(f, A - 2 * P, END + 2 * P));
 	check_u64(1, pager.puts);
 	check_u64(0, pmap_resident_count(f->pmap));
@@ -162,6 +163,27 @@ private_changes(void **state)
 	check_u64(1, pager.puts);
 	check_u64(60, pager.page[2][0]);
 	check_u64(50, model_user_load(f->proc, A));
+}
+
+/* A private view of the object's middle: it is these pages that it stands for. */
+static void
+private_part(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = model_pager_object(&pager, PAGES, FIRST);
+
+	space_map_object(f->map, object, END, VM_PROT_RW, VM_PROT_ALL, MAP_INHERIT_SHARE);
+	space_fill(f->proc, END, PAGES, 50);
+	check_kr(KERN_SUCCESS, space_insert(f->map, object, 3 * P, A, A + 4 * P, VM_PROT_RW,
+					    VM_PROT_ALL, MAP_COPY_ON_WRITE));
+	model_user_store(f->proc, A, 1); /* now a shadow object is in between */
+	check_u64(2, space_chain(f->map, A));
+	check_kr(KERN_SUCCESS, sync(f, A + P, A + 3 * P));
+	check_u64(2, pager.puts);
+	check_u64(FIRST + 3, pager.page[3][0]);
+	check_u64(54, pager.page[4][0]);
+	check_u64(55, pager.page[5][0]);
+	check_u64(FIRST + 6, pager.page[6][0]);
 }
 
 static void
@@ -317,6 +339,28 @@ slow_pager(void **state)
 	check_u64(1, pager.puts);
 }
 
+/* The page is waited for, and nobody has written it then: the next one tries, too. */
+static void
+slow_failure(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct thread *t[2];
+	struct call c[2];
+
+	mapped(f, 0);
+	model_user_store(f->proc, A + P, 50);
+	pager.silent = true;
+	t[0] = syncing(f, &c[0]);
+	t[1] = syncing(f, &c[1]);
+	model_pager_speak(&pager, VM_PAGER_ERROR);
+	for (size_t i = 0; i < 2; i++) {
+		model_thread_join(t[i]);
+		check_kr(KERN_FAILURE, c[i].kr);
+	}
+	check_u64(2, pager.puts);
+	pager.answer = VM_PAGER_OK;
+}
+
 /* The rest of the range goes meanwhile: what was begun is finished, and no hole is passed over. */
 static void
 unmapped_meanwhile(void **state)
@@ -336,6 +380,80 @@ unmapped_meanwhile(void **state)
 	check_kr(KERN_INVALID_ADDRESS, c.kr);
 	check_u64(50, pager.page[0][0]);
 	check_u64(1, pager.puts);
+}
+
+/* A guard is a hole, also if it came meanwhile. */
+static void
+guarded_meanwhile(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct thread *t;
+	struct call c;
+
+	mapped(f, 0);
+	space_fill(f->proc, A, PAGES, 50);
+	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A, A + P, VM_PROT_READ, FALSE));
+	pager.silent = true;
+	t = syncing(f, &c);
+	check_kr(KERN_SUCCESS, vm_map_remove(f->map, A + P, A + 2 * P));
+	space_map(f->map, A + P, P, VM_PROT_NONE, VM_PROT_NONE, MAP_CREATE_GUARD);
+	model_pager_speak(&pager, VM_PAGER_OK);
+	model_thread_join(t);
+	check_kr(KERN_INVALID_ADDRESS, c.kr);
+	check_u64(1, pager.puts);
+}
+
+static void
+call_invalidate(void *arg)
+{
+	struct call *c = arg;
+
+	c->kr = invalidate(c->f, A, END);
+}
+
+/* What was wired meanwhile stays mapped. */
+static void
+wired_meanwhile(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct call c = {f, -1};
+	struct thread *t;
+	uint64_t faults;
+
+	mapped(f, 0);
+	space_fill(f->proc, A, PAGES, 50);
+	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A, A + P, VM_PROT_READ, FALSE));
+	pager.silent = true;
+	t = model_thread_start("syncer", call_invalidate, &c);
+	model_thread_await_sleep(t);
+	check_kr(KERN_SUCCESS, vm_map_wire(f->map, A + 3 * P, A + 4 * P, VM_MAP_WIRE_USER));
+	model_pager_speak(&pager, VM_PAGER_OK);
+	model_thread_join(t);
+	check_kr(KERN_SUCCESS, c.kr);
+	faults = model_fault_count();
+	check_u64(53, model_user_load(f->proc, A + 3 * P));
+	check_u64(faults, model_fault_count());
+	check_u64(1, pmap_wired_count(f->pmap));
+}
+
+/* A killed thread does not begin with the next entry. */
+static void
+killed_at_once(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct thread *t;
+	struct call c;
+
+	mapped(f, 0);
+	space_fill(f->proc, A, PAGES, 50);
+	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A, A + P, VM_PROT_READ, FALSE));
+	pager.silent = true;
+	t = syncing(f, &c);
+	model_thread_kill(t);
+	model_thread_join(t);
+	check_kr(KERN_ABORTED, c.kr);
+	check_u64(1, pager.puts);
+	pager.silent = false;
 }
 
 static void
@@ -378,8 +496,13 @@ main(void)
 	    {"SYN-01: changes that no pager takes stay", keeps_changes},
 	    {"SYN-01: a pager that fails: all are tried, none is lost", failure},
 	    {"SYN-01: a slow pager holds up nobody, a page under way is waited for", slow_pager},
+	    {"SYN-01: a page whose writing failed is tried by who waited for it", slow_failure},
 	    {"SYN-01: what is unmapped meanwhile is a hole", unmapped_meanwhile},
+	    {"SYN-01: what is guarded meanwhile is a hole, too", guarded_meanwhile},
+	    {"SYN-01: what is wired meanwhile stays mapped", wired_meanwhile},
+	    {"SYN-01: a killed thread begins with nothing more", killed_at_once},
 	    {"SYN-01: a killed thread waits no longer, the page is as dirty as before", killed},
+	    {"SYN-01: a private view stands for the pages it shows", private_part},
 	};
 
 	return host_run(&vm_fixture, tests, ARRAY_SIZE(tests));
