@@ -200,13 +200,12 @@ describe_new(struct move *m, vm_map_entry_t new)
 	new->protection = e->protection;
 	new->max_protection = e->max_protection;
 	new->inheritance = e->inheritance;
+	vm_map_entry_own(m->e); /* whose sharers have gone, that is private again */
 	m->continued = continue_object(m);
 	if (!m->continued && !is_shared(e)) {
 		new->eflags = e->eflags &(ADVISED | VM_ENTRY_NO_CHARGE);
 		return;
 	}
-	if (!m->continued)
-		vm_map_entry_own(m->e); /* as a cut would: two parts of one mapping */
 	new->eflags = e->eflags & ~(uint32_t)NOT_TAKEN;
 	new->object = e->object;
 	if (e->object != NULL)

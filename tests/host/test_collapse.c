@@ -2,6 +2,7 @@
 /* Splitting and collapsing, on objects made by hand: trees, windows, want of memory, busy pages. */
 #include <string.h>
 #include "model/memory.h"
+#include "model/objects.h"
 #include "model/space.h"
 #include "model/vm_fixture.h"
 #include "vm/pmap.h"
@@ -10,55 +11,6 @@
 
 #define P   PAGE_SIZE
 #define FAR (1ul << 20) /* pages: so few of them take many nodes */
-
-static void
-put_page(struct vm_object *object, vm_pindex_t pindex, uint8_t value)
-{
-	struct vm_page *m;
-
-	rwlock_write(&object->lock);
-	m = vm_page_alloc(object, pindex, 0);
-	assert_non_null(m);
-	memset(pmap_page_address(m), value, P);
-	m->flags |= VM_PAGE_VALID;
-	vm_page_unbusy(m);
-	rwlock_write_unlock(&object->lock);
-}
-
-/* over: a shadow of `pages` pages over backing, from its page `first` on. */
-static struct vm_object *
-over(struct vm_object *backing, vm_pindex_t first, size_t pages)
-{
-	struct vm_object *object = backing;
-	vm_ooffset_t offset = ptoa(first);
-
-	vm_object_reference(backing);
-	check_kr(KERN_SUCCESS, vm_object_shadow(&object, &offset, ptoa(pages)));
-	return object;
-}
-
-static void
-collapse(struct vm_object *object)
-{
-	rwlock_write(&object->lock);
-	vm_object_collapse(object);
-	rwlock_write_unlock(&object->lock);
-}
-
-static void
-check_page(struct vm_object *object, vm_pindex_t pindex, uint8_t value)
-{
-	assert_true(space_object_resident(object, pindex));
-	check_u64(value, space_object_byte(object, pindex));
-}
-
-static void
-remove_pages(struct vm_object *object, vm_pindex_t first, vm_pindex_t end)
-{
-	rwlock_write(&object->lock);
-	vm_object_page_remove(object, first, end);
-	rwlock_write_unlock(&object->lock);
-}
 
 /* ---- collapse: few pages over many ---- */
 
@@ -76,10 +28,10 @@ adopt_without_memory(void **state)
 	for (k = 1; failed; k++) {
 		below = vm_object_allocate_anon(FAR);
 		for (size_t i = 0; i < ARRAY_SIZE(many); i++)
-			put_page(below, many[i], (uint8_t)(i + 1));
-		top = over(below, 0, FAR);
+			object_put_page(below, many[i], (uint8_t)(i + 1));
+		top = object_over(below, 0, FAR);
 		for (size_t i = 0; i < ARRAY_SIZE(few); i++)
-			put_page(top, few[i], (uint8_t)(i + 101));
+			object_put_page(top, few[i], (uint8_t)(i + 101));
 		model_fail_from(k);
 		vm_object_deallocate(below);
 		failed = model_fail_count() != 0;
@@ -88,7 +40,7 @@ adopt_without_memory(void **state)
 		for (size_t i = 0; i < ARRAY_SIZE(few); i++)
 			check_page(top, few[i], (uint8_t)(i + 101));
 		check_u64(failed ? ARRAY_SIZE(few) : 7, top->resident);
-		collapse(top);
+		object_collapse(top);
 		assert_null(top->backing);
 		check_u64(7, top->resident);
 		check_page(top, 3, 1);
@@ -105,13 +57,13 @@ adopt_without_memory(void **state)
 static void
 adopt_a_window(void **state)
 {
-	struct vm_object *below = space_object(8, 10), *top = over(below, 0, 6);
+	struct vm_object *below = space_object(8, 10), *top = object_over(below, 0, 6);
 
 	(void)state;
 	rwlock_write(&top->lock);
 	vm_object_trim(top, 2, 6);
 	rwlock_write_unlock(&top->lock);
-	put_page(top, 3, 99);
+	object_put_page(top, 3, 99);
 	vm_object_deallocate(below);
 	assert_null(top->backing);
 	check_u64(4, top->resident);
@@ -125,7 +77,7 @@ adopt_a_window(void **state)
 static void
 busy_page_by_page(void **state)
 {
-	struct vm_object *below = space_object(4, 10), *top = over(below, 1, 3);
+	struct vm_object *below = space_object(4, 10), *top = object_over(below, 1, 3);
 	struct vm_page *m;
 
 	(void)state;
@@ -139,7 +91,7 @@ busy_page_by_page(void **state)
 	rwlock_write(&below->lock);
 	vm_page_unbusy(m);
 	rwlock_write_unlock(&below->lock);
-	collapse(top);
+	object_collapse(top);
 	assert_null(top->backing);
 	check_u64(3, top->resident);
 	check_page(top, 1, 12);
@@ -152,20 +104,20 @@ busy_page_by_page(void **state)
 static void
 shadowed_no_more(void **state)
 {
-	struct vm_object *below = space_object(4, 10), *top = over(below, 0, 20);
+	struct vm_object *below = space_object(4, 10), *top = object_over(below, 0, 20);
 
 	(void)state;
 	for (vm_pindex_t i = 0; i < 3; i++)
-		put_page(top, i, 50);
+		object_put_page(top, i, 50);
 	for (vm_pindex_t i = 10; i < 14; i++)
-		put_page(top, i, 60);
-	collapse(top); /* page 3 is missing */
-	remove_pages(top, 0, 1);
-	put_page(top, 3, 50);
-	collapse(top);
+		object_put_page(top, i, 60);
+	object_collapse(top); /* page 3 is missing */
+	object_remove_pages(top, 0, 1);
+	object_put_page(top, 3, 50);
+	object_collapse(top);
 	assert_ptr_equal(below, top->backing);
-	put_page(top, 0, 50);
-	collapse(top);
+	object_put_page(top, 0, 50);
+	object_collapse(top);
 	assert_null(top->backing);
 	vm_object_deallocate(top);
 	vm_object_deallocate(below);
@@ -175,18 +127,18 @@ shadowed_no_more(void **state)
 static void
 beside_the_window(void **state)
 {
-	struct vm_object *below = vm_object_allocate_anon(8), *top = over(below, 2, 4);
+	struct vm_object *below = vm_object_allocate_anon(8), *top = object_over(below, 2, 4);
 
 	(void)state;
-	put_page(below, 1, 1);
-	put_page(below, 6, 2);
-	put_page(below, 2, 3);
-	put_page(below, 5, 4);
-	put_page(top, 0, 5);
-	collapse(top);
+	object_put_page(below, 1, 1);
+	object_put_page(below, 6, 2);
+	object_put_page(below, 2, 3);
+	object_put_page(below, 5, 4);
+	object_put_page(top, 0, 5);
+	object_collapse(top);
 	assert_ptr_equal(below, top->backing);
-	put_page(top, 3, 6);
-	collapse(top);
+	object_put_page(top, 3, 6);
+	object_collapse(top);
 	assert_null(top->backing);
 	vm_object_deallocate(top);
 	vm_object_deallocate(below);
@@ -198,7 +150,7 @@ beside_the_window(void **state)
 static struct vm_object *
 parts(struct vm_object *below)
 {
-	struct vm_object *object = over(below, 0, 8);
+	struct vm_object *object = object_over(below, 0, 8);
 
 	vm_object_reference(object);
 	return object;
@@ -210,13 +162,13 @@ split_shows_its_part(void **state)
 	struct vm_object *below = vm_object_allocate_anon(8), *whole, *part;
 
 	(void)state;
-	put_page(below, 1, 11);
-	put_page(below, 5, 15);
-	put_page(below, 6, 16);
+	object_put_page(below, 1, 11);
+	object_put_page(below, 5, 15);
+	object_put_page(below, 6, 16);
 	whole = part = parts(below);
-	put_page(whole, 0, 20);
-	put_page(whole, 4, 24);
-	put_page(whole, 7, 27);
+	object_put_page(whole, 0, 20);
+	object_put_page(whole, 4, 24);
+	object_put_page(whole, 7, 27);
 	check_kr(KERN_SUCCESS, vm_object_split(&part, 4, 8));
 	assert_ptr_not_equal(whole, part);
 	check_u64(4, part->first);
@@ -231,7 +183,7 @@ split_shows_its_part(void **state)
 	check_page(whole, 0, 20);
 	/* What is behind goes to where it is shown: by moving, as there are more pages above. */
 	vm_object_deallocate(whole);
-	put_page(part, 6, 26);
+	object_put_page(part, 6, 26);
 	vm_object_deallocate(below);
 	assert_null(part->backing);
 	check_u64(4, part->resident);
@@ -247,7 +199,7 @@ split_not_now(void **state)
 	struct vm_object *below = space_object(8, 1), *whole = parts(below), *part = whole;
 
 	(void)state;
-	put_page(whole, 5, 9);
+	object_put_page(whole, 5, 9);
 	rwlock_write(&whole->lock);
 	vm_object_paging_begin(whole);
 	rwlock_write_unlock(&whole->lock);
@@ -282,7 +234,7 @@ split_without_memory(void **state)
 		whole = part = vm_object_allocate_anon(FAR);
 		vm_object_reference(whole);
 		for (size_t i = 0; i < ARRAY_SIZE(at); i++)
-			put_page(whole, at[i], (uint8_t)i);
+			object_put_page(whole, at[i], (uint8_t)i);
 		model_fail_from(k);
 		kr = vm_object_split(&part, 100, FAR);
 		model_fail_off();

@@ -27,13 +27,6 @@ discard(struct proc *p, vm_offset_t start, vm_offset_t end)
 }
 
 static void
-check_zero(struct proc *p, vm_offset_t start, size_t pages)
-{
-	for (size_t i = 0; i < pages; i++)
-		check_u64(0, model_user_load(p, start + i * P));
-}
-
-static void
 filled(struct vm_fixture *f)
 {
 	space_map(f->map, A, PAGES * P, VM_PROT_RW, VM_PROT_ALL, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vm_map_move: where it goes and what it keeps; rows MOV-01 to MOV-03. */
+/* vm_map_move: where it goes and what it keeps; rows MOV-02 and MOV-03. */
 #include "model/mmu.h"
 #include "model/snapshot.h"
 #include "model/space.h"
@@ -8,7 +8,6 @@
 #include "vm/vm_charge.h"
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
-#include "vm/vmspace.h"
 
 #define A     0x100000ul
 #define B     0x800000ul
@@ -32,166 +31,10 @@ move(struct proc *p, vm_offset_t start, size_t old, size_t new, vm_offset_t to, 
 }
 
 static void
-check_zero(struct proc *p, vm_offset_t start, size_t pages)
-{
-	for (size_t i = 0; i < pages; i++)
-		check_u64(0, model_user_load(p, start + i * P));
-}
-
-static void
 filled(struct vm_fixture *f)
 {
 	space_map(f->map, A, PAGES * P, RW, ALL, 0);
 	space_fill(f->proc, A, PAGES, 1);
-}
-
-/* MOV-01 */
-
-static void
-in_place(void **state)
-{
-	struct vm_fixture *f = *state;
-	struct vm_usage before;
-
-	filled(f);
-	before = vm_usage_read();
-	check_u64(A, move(f->proc, A, PAGES, PAGES + 4, 0, 0));
-	check_entry(f->map, A, END + 4 * P, RW, ALL);
-	check_u64((PAGES + 4) * P, f->map->size);
-	check_u64(before.charge + 4 * P, vm_usage_read().charge);
-	check_u64(before.frames, vm_usage_read().frames);
-	check_fill(f->proc, A, PAGES, 1);
-	check_zero(f->proc, END, 4);
-	space_fill(f->proc, END, 4, 50);
-	check_u64(A, move(f->proc, A, PAGES + 4, PAGES + 5, B, MAY));
-	check_fill(f->proc, END, 4, 50);
-	check_entry(f->map, A, END + 5 * P, RW, ALL);
-}
-
-/* The upper end of an entry grows, whatever lies below; what has no page yet too. */
-static void
-in_place_part(void **state)
-{
-	struct vm_fixture *f = *state;
-
-	space_map(f->map, A, PAGES * P, RW, ALL, 0);
-	check_u64(A + 4 * P, move(f->proc, A + 4 * P, 4, 6, 0, 0));
-	check_entry(f->map, A, END + 2 * P, RW, ALL);
-	space_fill(f->proc, A, PAGES + 2, 1);
-	check_u64(END + P, move(f->proc, END + P, 1, 2, 0, 0));
-	check_fill(f->proc, A, PAGES + 2, 1);
-	check_zero(f->proc, END + 2 * P, 1);
-}
-
-/* The last page of the map. */
-static void
-in_place_to_the_end(void **state)
-{
-	struct vm_fixture *f = *state;
-	vm_offset_t start = MODEL_USER_MAX - 2 * P;
-
-	space_map(f->map, start, P, RW, ALL, 0);
-	check_u64(start, move(f->proc, start, 1, 2, 0, 0));
-	model_user_store(f->proc, MODEL_USER_MAX - 1, 1);
-	check_kr(KERN_NO_SPACE, vm_map_move(f->map, start, 2 * P, 3 * P, &(vm_offset_t){0}, 0));
-}
-
-static void
-keeps_attributes(void **state)
-{
-	struct vm_fixture *f = *state;
-	vm_map_entry_t e;
-
-	space_map(f->map, A, 2 * P, VM_PROT_READ, RW, MAP_DISABLE_COREDUMP);
-	check_kr(KERN_SUCCESS, vm_map_inherit(f->map, A, A + 2 * P, VM_INHERIT_ZERO));
-	check_kr(KERN_SUCCESS, vm_map_madvise(f->map, A, A + 2 * P, VM_ADVICE_RANDOM));
-	check_u64(A, move(f->proc, A, 2, 4, 0, 0));
-	check_u64(B, move(f->proc, A, 4, 6, B, FIXED));
-	check_entry(f->map, B, B + 6 * P, VM_PROT_READ, RW);
-	e = space_entry(f->map, B + 5 * P);
-	check_u64(VM_INHERIT_ZERO, e->inheritance);
-	check_u64(VM_ENTRY_NOCOREDUMP | VM_ENTRY_BEHAV_RANDOM, e->eflags);
-	check_u64(0, vm_charge_used());
-}
-
-/* What an earlier mapping left in the object behind the end does not come back. */
-static void
-no_old_contents(void **state)
-{
-	struct vm_fixture *f = *state;
-
-	filled(f);
-	check_kr(KERN_SUCCESS, vm_map_remove(f->map, A + 4 * P, END));
-	check_u64(A, move(f->proc, A, 4, 8, 0, 0));
-	check_fill(f->proc, A, 4, 1);
-	check_zero(f->proc, A + 4 * P, 4);
-}
-
-/* Private memory that was forked: the new part is zero in both, and each has its own. */
-static void
-extend_copy(void **state)
-{
-	struct vm_fixture *f = *state;
-	struct proc *child;
-
-	filled(f);
-	child = model_proc_fork(f->proc);
-	space_fill(child, A, 2, 50);
-	check_u64(A, move(child, A, PAGES, PAGES + 2, 0, 0));
-	check_u64(A, move(f->proc, A, PAGES, PAGES + 2, 0, 0));
-	check_zero(child, END, 2);
-	space_fill(child, END, 2, 60);
-	check_zero(f->proc, END, 2);
-	check_fill(child, A, 2, 50);
-	check_fill(child, A + 2 * P, PAGES - 2, 3);
-	check_fill(f->proc, A, PAGES, 1);
-	check_u64(2 * (PAGES + 2) * P, vm_charge_used());
-	model_proc_destroy(child);
-	check_u64((PAGES + 2) * P, vm_charge_used());
-}
-
-/* A shared object shows what it has, and an error behind its end. */
-static void
-extend_object(void **state)
-{
-	struct vm_fixture *f = *state;
-	struct vm_object *object = space_object(4, 70);
-	uint8_t byte;
-
-	vm_object_set_charge(object, 4 * P);
-	assert_true(vm_charge(4 * P));
-	vm_object_reference(object);
-	check_kr(KERN_SUCCESS,
-		 space_insert(f->map, object, P, A, A + P, RW, ALL, MAP_INHERIT_SHARE));
-	check_u64(A, move(f->proc, A, 1, 2, 0, 0));
-	check_entry(f->map, A, A + 2 * P, RW, ALL);
-	check_u64(B, move(f->proc, A, 2, 4, B, FIXED));
-	check_entry(f->map, B, B + 4 * P, RW, ALL);
-	check_fill(f->proc, B, 3, 71);
-	check_u64(BUS_OBJERR, model_user_read(f->proc, B + 3 * P, &byte, 1));
-	model_user_store(f->proc, B + P, 9);
-	check_u64(9, space_object_byte(object, 2));
-	check_u64(4 * P, vm_charge_used());
-	vm_object_deallocate(object);
-}
-
-/* A private view of an object: its own zeroes behind it, not the object's next pages. */
-static void
-extend_private_object(void **state)
-{
-	struct vm_fixture *f = *state;
-	struct vm_object *object = space_object(4, 70);
-
-	vm_object_reference(object);
-	check_kr(KERN_SUCCESS,
-		 space_insert(f->map, object, 0, A, A + 2 * P, RW, ALL, MAP_COPY_ON_WRITE));
-	model_user_store(f->proc, A, 5);
-	check_u64(A, move(f->proc, A, 2, 4, 0, 0));
-	check_u64(5, model_user_load(f->proc, A));
-	check_u64(71, model_user_load(f->proc, A + P));
-	check_zero(f->proc, A + 2 * P, 2);
-	check_rights(f->map, A, A + 4 * P, RW, ALL);
-	vm_object_deallocate(object);
 }
 
 /* MOV-02 */
@@ -389,6 +232,30 @@ wire_future(void **state)
 	check_zero(f->proc, END, 2);
 	check_u64(B, move(f->proc, B, 1, 2, 0, 0));
 	check_u64(2 * P, f->map->user_wired);
+	/* To execute is to access. */
+	check_kr(KERN_SUCCESS, vm_map_protect(f->map, B, B + 2 * P, VM_PROT_EXECUTE, FALSE));
+	check_u64(B, move(f->proc, B, 2, 3, 0, 0));
+	check_u64(3 * P, f->map->user_wired);
+}
+
+/* LIMIT_MEMLOCK is for what gets wired, may be reached, and smaller than a page. */
+static void
+wire_future_limit(void **state)
+{
+	struct vm_fixture *f = *state;
+	vm_offset_t addr = A;
+
+	filled(f);
+	model_proc_set_limit(f->proc, VM_LIMIT_MEMLOCK, P - 1);
+	check_u64(A, move(f->proc, A, PAGES, PAGES + 1, 0, 0));
+	vm_map_lock(f->map);
+	f->map->flags |= VM_MAP_WIREFUTURE;
+	vm_map_unlock(f->map);
+	check_kr(KERN_RESOURCE_SHORTAGE,
+		 vm_map_move(f->map, A, (PAGES + 1) * P, (PAGES + 2) * P, &addr, 0));
+	model_proc_set_limit(f->proc, VM_LIMIT_MEMLOCK, P);
+	check_u64(A, move(f->proc, A, PAGES + 1, PAGES + 2, 0, 0));
+	check_u64(P, f->map->user_wired);
 }
 
 /* Shared memory: pages that are there are wired, others are not made. */
@@ -548,14 +415,6 @@ int
 main(void)
 {
 	static const struct host_test tests[] = {
-	    {"MOV-01: room above: same address, contents kept, the new part zero", in_place},
-	    {"MOV-01: the upper part of an entry grows", in_place_part},
-	    {"MOV-01: up to the end of the map", in_place_to_the_end},
-	    {"MOV-01: attributes are the new part's, too", keeps_attributes},
-	    {"MOV-01: what was unmapped there does not come back", no_old_contents},
-	    {"MOV-01: memory that is to be copied is followed by zeroes", extend_copy},
-	    {"MOV-01: a shared object goes on as it is", extend_object},
-	    {"MOV-01: a private view of an object is followed by zeroes", extend_private_object},
 	    {"MOV-02: pages go along, none is copied or freed, the old range is unmapped", moves},
 	    {"MOV-02: a part of an entry goes, the rest stays", moves_part},
 	    {"MOV-02: new memory in the old place has pages of its own", parts_are_apart},
@@ -567,6 +426,7 @@ main(void)
 	    {"MOV-02: wired memory stays wired and never faults", moves_wired},
 	    {"MOV-02: what wired memory grows by is wired, within LIMIT_MEMLOCK", extends_wired},
 	    {"MOV-02: on a map that wires what comes, the new part is wired", wire_future},
+	    {"MOV-02: ... within LIMIT_MEMLOCK", wire_future_limit},
 	    {"MOV-02: wired shared memory grows by pages that are there", extends_wired_object},
 	    {"MOV-02: no processor reads on at the old place", all_processors},
 	    {"MOV-02: fork, discard and removal afterwards", goes_on},

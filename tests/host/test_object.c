@@ -7,6 +7,7 @@
 #include "model/kernel.h"
 #include "model/memory.h"
 #include "model/mmu.h"
+#include "model/objects.h"
 #include "model/space.h"
 #include "model/thread.h"
 #include "model/vm_fixture.h"
@@ -15,52 +16,6 @@
 
 #define A 0x100000ul
 #define P PAGE_SIZE
-
-/* put_page: object gets a page of its own, full of value. */
-static void
-put_page(struct vm_object *object, vm_pindex_t pindex, uint8_t value)
-{
-	struct vm_page *m;
-
-	rwlock_write(&object->lock);
-	m = vm_page_alloc(object, pindex, 0);
-	assert_non_null(m);
-	memset(pmap_page_address(m), value, P);
-	m->flags |= VM_PAGE_VALID;
-	vm_page_unbusy(m);
-	rwlock_write_unlock(&object->lock);
-}
-
-/* over: a shadow of `pages` pages over backing, from its page `first` on; backing keeps the caller's
- * reference. */
-static struct vm_object *
-over(struct vm_object *backing, vm_pindex_t first, size_t pages)
-{
-	struct vm_object *object = backing;
-	vm_ooffset_t offset = ptoa(first);
-
-	vm_object_reference(backing);
-	check_kr(KERN_SUCCESS, vm_object_shadow(&object, &offset, ptoa(pages)));
-	assert_ptr_not_equal(object, backing);
-	check_u64(0, offset);
-	return object;
-}
-
-static void
-collapse(struct vm_object *object)
-{
-	rwlock_write(&object->lock);
-	vm_object_collapse(object);
-	rwlock_write_unlock(&object->lock);
-}
-
-/* check_page: the page is in the object itself and full of value. */
-static void
-check_page(struct vm_object *object, vm_pindex_t pindex, uint8_t value)
-{
-	assert_true(space_object_resident(object, pindex));
-	check_u64(value, space_object_byte(object, pindex));
-}
 
 /* check_seen: what a process that maps all of object reads from it, NO_PAGE: it is beyond an end. */
 #define NO_PAGE 0x100
@@ -86,11 +41,11 @@ check_seen(struct vm_fixture *f, struct vm_object *object, const uint16_t *value
 static void
 collapse_keeps_the_top(void **state)
 {
-	struct vm_object *below = space_object(8, 10), *top = over(below, 2, 4);
+	struct vm_object *below = space_object(8, 10), *top = object_over(below, 2, 4);
 	uint64_t frames = vm_usage_read().frames, objects = vm_object_count();
 
 	(void)state;
-	put_page(top, 1, 99);
+	object_put_page(top, 1, 99);
 	vm_object_deallocate(below);
 	assert_null(top->backing);
 	check_u64(4, top->resident);
@@ -110,13 +65,13 @@ three_levels(void **state)
 {
 	static const uint16_t seen[] = {16, 51, 18, 61};
 	struct vm_fixture *f = *state;
-	struct vm_object *bottom = space_object(16, 10), *middle = over(bottom, 4, 8),
-			 *top = over(middle, 2, 4);
+	struct vm_object *bottom = space_object(16, 10), *middle = object_over(bottom, 4, 8),
+			 *top = object_over(middle, 2, 4);
 
-	put_page(middle, 3, 51); /* shown by top at 1 */
-	put_page(middle, 0, 52); /* before its window */
-	put_page(middle, 7, 53); /* behind it */
-	put_page(top, 3, 61);
+	object_put_page(middle, 3, 51); /* shown by top at 1 */
+	object_put_page(middle, 0, 52); /* before its window */
+	object_put_page(middle, 7, 53); /* behind it */
+	object_put_page(top, 3, 61);
 	check_seen(f, top, seen);
 	vm_object_deallocate(middle);
 	assert_ptr_equal(top->backing, bottom);
@@ -138,11 +93,11 @@ three_levels_from_below(void **state)
 {
 	static const uint16_t seen[] = {16, 51, 18, 61};
 	struct vm_fixture *f = *state;
-	struct vm_object *bottom = space_object(16, 10), *middle = over(bottom, 4, 8),
-			 *top = over(middle, 2, 4);
+	struct vm_object *bottom = space_object(16, 10), *middle = object_over(bottom, 4, 8),
+			 *top = object_over(middle, 2, 4);
 
-	put_page(middle, 3, 51);
-	put_page(top, 3, 61);
+	object_put_page(middle, 3, 51);
+	object_put_page(top, 3, 61);
 	vm_object_deallocate(bottom);
 	assert_null(middle->backing);
 	check_u64(8, middle->resident);
@@ -160,8 +115,8 @@ small_middle(void **state)
 {
 	static const uint16_t seen[] = {12, 13, NO_PAGE, NO_PAGE};
 	struct vm_fixture *f = *state;
-	struct vm_object *bottom = space_object(8, 10), *middle = over(bottom, 2, 2),
-			 *top = over(middle, 0, 4);
+	struct vm_object *bottom = space_object(8, 10), *middle = object_over(bottom, 2, 2),
+			 *top = object_over(middle, 0, 4);
 
 	check_seen(f, top, seen);
 	vm_object_deallocate(middle);
@@ -177,7 +132,7 @@ not_now(void **state)
 {
 	static const uint16_t seen[] = {10, 11, 12, 13};
 	struct vm_fixture *f = *state;
-	struct vm_object *below = space_object(4, 10), *top = over(below, 0, 4);
+	struct vm_object *below = space_object(4, 10), *top = object_over(below, 0, 4);
 	struct vm_page *m;
 
 	rwlock_write(&below->lock);
@@ -192,14 +147,14 @@ not_now(void **state)
 	rwlock_write_unlock(&below->lock);
 
 	/* A busy page stays where it is, and so does its object. */
-	collapse(top);
+	object_collapse(top);
 	assert_ptr_equal(top->backing, below);
 	check_page(below, 2, 12);
 	rwlock_write(&below->lock);
 	vm_page_unbusy(m);
 	rwlock_write_unlock(&below->lock);
 	check_seen(f, top, seen);
-	collapse(top);
+	object_collapse(top);
 	assert_null(top->backing);
 	check_u64(4, top->resident);
 	check_seen(f, top, seen);
@@ -218,14 +173,14 @@ collapse_without_memory(void **state)
 	for (uint64_t k = 1;; k++) {
 		below = vm_object_allocate_anon(1ul << 20);
 		for (size_t i = 0; i < ARRAY_SIZE(at); i++)
-			put_page(below, at[i], (uint8_t)i);
-		top = over(below, 0, 1ul << 20);
+			object_put_page(below, at[i], (uint8_t)i);
+		top = object_over(below, 0, 1ul << 20);
 		model_fail_from(k);
 		vm_object_deallocate(below);
 		failed = model_fail_count() != 0;
 		model_fail_off();
 		assert_true(failed == (top->backing != NULL));
-		collapse(top);
+		object_collapse(top);
 		assert_null(top->backing);
 		for (size_t i = 0; i < ARRAY_SIZE(at); i++)
 			check_page(top, at[i], (uint8_t)i);
@@ -241,7 +196,7 @@ static void
 collapse_under_a_mapping(void **state)
 {
 	struct vm_fixture *f = *state;
-	struct vm_object *below = space_object(4, 10), *top = over(below, 0, 4);
+	struct vm_object *below = space_object(4, 10), *top = object_over(below, 0, 4);
 	struct vm_page *m;
 	uint64_t faults;
 
@@ -267,18 +222,18 @@ bypass(void **state)
 {
 	static const uint16_t seen[] = {40, 41, 18, 43};
 	struct vm_fixture *f = *state;
-	struct vm_object *bottom = space_object(16, 10), *middle = over(bottom, 4, 8),
-			 *top = over(middle, 2, 4);
+	struct vm_object *bottom = space_object(16, 10), *middle = object_over(bottom, 4, 8),
+			 *top = object_over(middle, 2, 4);
 
-	put_page(middle, 2, 50);
-	put_page(middle, 3, 51);
-	put_page(middle, 7, 52); /* top does not show it */
-	put_page(top, 0, 40);
-	collapse(top);
+	object_put_page(middle, 2, 50);
+	object_put_page(middle, 3, 51);
+	object_put_page(middle, 7, 52); /* top does not show it */
+	object_put_page(top, 0, 40);
+	object_collapse(top);
 	assert_ptr_equal(top->backing, middle); /* it needs middle's page 3 */
-	put_page(top, 1, 41);
-	put_page(top, 3, 43);
-	collapse(top);
+	object_put_page(top, 1, 41);
+	object_put_page(top, 3, 43);
+	object_collapse(top);
 	assert_ptr_equal(top->backing, bottom);
 	check_u64(ptoa(6), top->backing_offset);
 	check_u64(1, middle->ref_count);
@@ -301,10 +256,10 @@ bypass_empty(void **state)
 {
 	static const uint16_t seen[] = {12, 13};
 	struct vm_fixture *f = *state;
-	struct vm_object *bottom = space_object(8, 10), *middle = over(bottom, 1, 6),
-			 *top = over(middle, 1, 2);
+	struct vm_object *bottom = space_object(8, 10), *middle = object_over(bottom, 1, 6),
+			 *top = object_over(middle, 1, 2);
 
-	collapse(top);
+	object_collapse(top);
 	assert_ptr_equal(top->backing, bottom);
 	check_seen(f, top, seen);
 	vm_object_deallocate(top);
@@ -320,10 +275,10 @@ bypass_last(void **state)
 	struct vm_fixture *f = *state;
 	struct vm_object *below = vm_object_allocate_anon(2), *top;
 
-	put_page(below, 0, 9);
-	top = over(below, 0, 2);
-	put_page(top, 0, 1);
-	collapse(top);
+	object_put_page(below, 0, 9);
+	top = object_over(below, 0, 2);
+	object_put_page(top, 0, 1);
+	object_collapse(top);
 	assert_null(top->backing);
 	check_u64(1, below->ref_count);
 	check_seen(f, top, seen);
@@ -339,10 +294,10 @@ never_into_a_boot_object(void **state)
 
 	(void)state;
 	space_object_becomes(module, &vm_pager_boot);
-	top = over(module, 0, 2);
-	put_page(top, 0, 1);
-	put_page(top, 1, 2);
-	collapse(top);
+	top = object_over(module, 0, 2);
+	object_put_page(top, 0, 1);
+	object_put_page(top, 1, 2);
+	object_collapse(top);
 	assert_ptr_equal(top->backing, module);
 	vm_object_deallocate(module);
 	assert_ptr_equal(top->backing, module);
@@ -458,7 +413,7 @@ deep_chain(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < DEPTH; i++)
-		level[i] = i == 0 ? vm_object_allocate_anon(1) : over(level[i - 1], 0, 1);
+		level[i] = i == 0 ? vm_object_allocate_anon(1) : object_over(level[i - 1], 0, 1);
 	/* Paging keeps the chain from being shortened while the references go. */
 	for (size_t i = 0; i < DEPTH; i++)
 		level[i]->paging++;
@@ -481,7 +436,7 @@ deep_collapse(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < DEPTH; i++)
-		level[i] = i == 0 ? space_object(1, 7) : over(level[i - 1], 0, 1);
+		level[i] = i == 0 ? space_object(1, 7) : object_over(level[i - 1], 0, 1);
 	for (size_t i = 0; i < DEPTH; i++)
 		level[i]->paging++;
 	for (size_t i = 0; i < DEPTH - 1; i++)
@@ -489,7 +444,7 @@ deep_collapse(void **state)
 	for (size_t i = 0; i < DEPTH; i++)
 		level[i]->paging--;
 	limit_stack();
-	collapse(level[DEPTH - 1]);
+	object_collapse(level[DEPTH - 1]);
 	assert_null(level[DEPTH - 1]->backing);
 	check_page(level[DEPTH - 1], 0, 7);
 	check_u64(objects + 1, vm_object_count());
@@ -506,7 +461,7 @@ coalesce(void **state)
 	(void)state;
 	assert_true(vm_object_coalesce(NULL, 0, P, P));
 	for (vm_pindex_t i = 0; i < 4; i++)
-		put_page(object, i, (uint8_t)i);
+		object_put_page(object, i, (uint8_t)i);
 	/* The mapping ends at page 2: what an earlier one left behind it goes. */
 	assert_true(vm_object_coalesce(object, 0, 2 * P, P));
 	check_u64(3, object->resident);
@@ -517,7 +472,7 @@ coalesce(void **state)
 	check_u64(8, object->size);
 	check_u64(2, object->resident);
 
-	top = over(object, 0, 4);
+	top = object_over(object, 0, 4);
 	assert_false(vm_object_coalesce(top, 0, 4 * P, P)); /* it has something behind it */
 	check_u64(4, top->size);
 	vm_object_deallocate(top);

@@ -136,6 +136,14 @@ space_check_fill(struct proc *p, vm_offset_t start, size_t pages, uint8_t first,
 			       "contents of a page", file, line);
 }
 
+void
+space_check_zero(struct proc *p, vm_offset_t start, size_t pages, const char *file, int line)
+{
+	for (size_t i = 0; i < pages; i++)
+		host_check_u64(0, model_user_load(p, start + ptoa(i)), "contents of a page", file,
+			       line);
+}
+
 struct vm_object *
 space_object(size_t pages, uint8_t first)
 {

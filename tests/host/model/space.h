@@ -51,6 +51,9 @@ void space_fill(struct proc *p, vm_offset_t start, size_t pages, uint8_t first);
 	space_check_fill((p), (start), (pages), (first), __FILE__, __LINE__)
 void space_check_fill(struct proc *p, vm_offset_t start, size_t pages, uint8_t first,
 		      const char *file, int line);
+/* check_zero: it loads zeroes from `pages` pages. */
+#define check_zero(p, start, pages) space_check_zero((p), (start), (pages), __FILE__, __LINE__)
+void space_check_zero(struct proc *p, vm_offset_t start, size_t pages, const char *file, int line);
 
 /* space_object: an anonymous object as a handle names it, one reference, of `pages` pages that are
  * resident and full of first, first + 1, …  space_object_byte: what a byte of a resident page is. */
