@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The commit account: each byte that can be written to is charged once, whoever shares it. */
+#include "kernel/base/sched.h"
 #include "model/charges.h"
 #include "model/memory.h"
 #include "model/snapshot.h"
@@ -178,6 +179,10 @@ copies_of_shared_memory(void **state)
 	inherit(f, A, 4, VM_INHERIT_SHARE);
 	sharer = model_proc_fork(f->proc);
 	inherit(f, A, 4, VM_INHERIT_COPY);
+	/* No room for the parent's copy, then none for the child's. */
+	vm_charge_set_limit(8 * P - 1);
+	check_kr(KERN_RESOURCE_SHORTAGE, vmspace_fork(f->vmspace, &(struct vmspace *){NULL}));
+	charged(4ul);
 	vm_charge_set_limit(12 * P - 1);
 	check_kr(KERN_RESOURCE_SHORTAGE, vmspace_fork(f->vmspace, &(struct vmspace *){NULL}));
 	charged(4ul);
@@ -239,6 +244,59 @@ shared_copy_keeps_no_mark(void **state)
 	model_proc_destroy(sharer);
 	model_proc_destroy(copy);
 	charged(2ul);
+}
+
+/* The limit was lowered: what is charged stays, and nothing more is. */
+static void
+limit_below_use(void **state)
+{
+	struct vm_fixture *f = *state;
+
+	space_map(f->map, A, 4 * P, RW, ALL, 0);
+	vm_charge_set_limit(2 * P);
+	assert_false(vm_charge(P));
+	assert_false(vm_charge(0));
+	charged(4ul);
+	unmap(f->proc, A, 3);
+	assert_true(vm_charge(P));
+	assert_false(vm_charge(1));
+	vm_uncharge(P);
+	vm_charge_set_limit(VM_CHARGE_UNLIMITED);
+}
+
+/* To be charged is an allocation for the debug call that lets them fail. */
+static void
+told_to_fail(void **state)
+{
+	struct debug_allocs *allocs = &curthread()->debug_allocs;
+
+	(void)state;
+	*allocs = (struct debug_allocs){.skip = 1, .fail = 1};
+	assert_true(vm_charge(P));
+	assert_false(vm_charge(P));
+	assert_true(vm_charge(P));
+	check_u64(1, allocs->failed);
+	vm_uncharge(2 * P);
+	charged(0ul);
+}
+
+/* An object that somebody named is charged as a whole, whoever shows how much, and when he has gone. */
+static void
+named_stays_whole(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = space_object(6, 1);
+
+	assert_true(vm_charge(6 * P));
+	vm_object_set_charge(object, 6 * P);
+	check_kr(KERN_SUCCESS,
+		 space_insert(f->map, object, 0, A, A + 4 * P, RW, ALL, MAP_INHERIT_SHARE));
+	charged(6ul);
+	unmap(f->proc, A, 1); /* a cut, which makes private what it can */
+	charged(6ul);
+	check_u64(6, object->resident);
+	unmap(f->proc, A, 4);
+	charged(0ul);
 }
 
 /* An object that several show from the beginning: as a whole, with the first who may write. */
@@ -439,6 +497,10 @@ main(void)
 	    {"CHG-06: what is not to be charged never is: growth, rights, fork",
 	     no_charge_for_life},
 	    {"CHG-06: a stack that gains WRITE is charged as it grows", stack_gains_write},
+	    {"CHG: a limit below what is in use takes nothing away, and gives nothing",
+	     limit_below_use},
+	    {"CHG: a charge can be told to fail", told_to_fail},
+	    {"CHG: a named object stays charged as a whole", named_stays_whole},
 	};
 
 	return host_run(&vm_fixture, tests, ARRAY_SIZE(tests));

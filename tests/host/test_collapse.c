@@ -4,6 +4,7 @@
 #include "model/memory.h"
 #include "model/objects.h"
 #include "model/space.h"
+#include "model/thread.h"
 #include "model/vm_fixture.h"
 #include "vm/pmap.h"
 #include "vm/vm_object.h"
@@ -12,13 +13,24 @@
 #define P   PAGE_SIZE
 #define FAR (1ul << 20) /* pages: so few of them take many nodes */
 
+static void
+trim(struct vm_object *object, vm_pindex_t first, vm_pindex_t end)
+{
+	rwlock_write(&object->lock);
+	vm_object_trim(object, first, end);
+	rwlock_write_unlock(&object->lock);
+	check_u64(first, object->first);
+	check_u64(end, object->size);
+}
+
 /* ---- collapse: few pages over many ---- */
 
 /* Each allocation that the few need in the tree of the many fails in turn. */
 static void
 adopt_without_memory(void **state)
 {
-	static const vm_pindex_t many[] = {3, 70, 5000, 300000, 300001}, few[] = {70, 5001, 300100};
+	static const vm_pindex_t many[] = {3, 70, 5000, 300000, 300001},
+				 few[] = {70, 71, 5001, 300001};
 	struct vm_usage before = vm_usage_read();
 	struct vm_object *below, *top;
 	bool failed = true;
@@ -45,8 +57,10 @@ adopt_without_memory(void **state)
 		check_u64(7, top->resident);
 		check_page(top, 3, 1);
 		check_page(top, 70, 101);
+		check_page(top, 71, 102);
 		check_page(top, 5000, 3);
-		check_page(top, 300001, 5);
+		check_page(top, 300000, 4);
+		check_page(top, 300001, 104);
 		vm_object_deallocate(top);
 		vm_usage_check(&before);
 	}
@@ -57,12 +71,10 @@ adopt_without_memory(void **state)
 static void
 adopt_a_window(void **state)
 {
-	struct vm_object *below = space_object(8, 10), *top = object_over(below, 0, 6);
+	struct vm_object *below = space_object(8, 10), *top = object_over(below, 0, 8);
 
 	(void)state;
-	rwlock_write(&top->lock);
-	vm_object_trim(top, 2, 6);
-	rwlock_write_unlock(&top->lock);
+	trim(top, 2, 6);
 	object_put_page(top, 3, 99);
 	vm_object_deallocate(below);
 	assert_null(top->backing);
@@ -71,6 +83,62 @@ adopt_a_window(void **state)
 	check_page(top, 3, 99);
 	check_page(top, 5, 15);
 	assert_false(space_object_resident(top, 1));
+	vm_object_deallocate(top);
+}
+
+/* Likewise where the pages go one by one. */
+static void
+take_a_window(void **state)
+{
+	struct vm_object *below = vm_object_allocate_anon(8), *top = object_over(below, 0, 8);
+
+	(void)state;
+	trim(top, 2, 6);
+	object_put_page(below, 1, 11);
+	object_put_page(below, 2, 12);
+	object_put_page(below, 6, 16);
+	for (vm_pindex_t i = 3; i < 6; i++)
+		object_put_page(top, i, 50);
+	vm_object_deallocate(below);
+	assert_null(top->backing);
+	check_u64(4, top->resident);
+	check_page(top, 2, 12);
+	vm_object_deallocate(top);
+}
+
+/* Who looks after the upper object just now puts it off: the order of locks is from above. */
+struct holder {
+	struct vm_object *object;
+	struct model_event held, release;
+};
+
+static void
+hold(void *arg)
+{
+	struct holder *h = arg;
+
+	rwlock_write(&h->object->lock);
+	model_event_set(&h->held);
+	model_event_wait(&h->release);
+	rwlock_write_unlock(&h->object->lock);
+}
+
+static void
+held_from_above(void **state)
+{
+	struct vm_object *below = space_object(4, 10), *top = object_over(below, 0, 4);
+	struct holder h = {.object = top};
+	struct thread *t = model_thread_start("holder", hold, &h);
+
+	(void)state;
+	model_event_wait(&h.held);
+	vm_object_deallocate(below);
+	assert_ptr_equal(below, top->backing);
+	model_event_set(&h.release);
+	model_thread_join(t);
+	object_collapse(top);
+	assert_null(top->backing);
+	check_page(top, 3, 13);
 	vm_object_deallocate(top);
 }
 
@@ -176,6 +244,8 @@ split_shows_its_part(void **state)
 	check_u64(2, part->resident);
 	check_u64(1, whole->resident);
 	check_u64(1, whole->ref_count);
+	check_u64(whole->identity, part->identity); /* of one memory */
+	assert_true(whole->identity != below->identity);
 	check_u64(3, below->ref_count);
 	check_u64(2, below->shadow_count);
 	check_page(part, 4, 24);
@@ -265,6 +335,8 @@ main(void)
 	    {"SPL-01: a part has its pages and its view of what is behind", split_shows_its_part},
 	    {"SPL-01: busy pages, paging and a lack of parts put it off", split_not_now},
 	    {"SPL-01: without memory nothing has changed", split_without_memory},
+	    {"OBJ-01: page by page: what is out of sight is freed", take_a_window},
+	    {"OBJ-01: it is put off while somebody has the upper object locked", held_from_above},
 	};
 
 	return host_run(&vm_fixture, tests, ARRAY_SIZE(tests));

@@ -118,6 +118,8 @@ never_ram(void **state)
 	check_kr(KERN_NO_ACCESS, allocate(end - P, P, PMAP_UNCACHED));
 	check_kr(KERN_NO_ACCESS, allocate(end - P, 2 * P, PMAP_UNCACHED));
 	check_kr(KERN_SUCCESS, allocate(end, P, PMAP_UNCACHED));
+	check_kr(KERN_SUCCESS, allocate(MODEL_MEMORY - P, P, PMAP_UNCACHED));
+	check_kr(KERN_NO_ACCESS, allocate(MODEL_MEMORY - P, 2 * P, PMAP_UNCACHED));
 	check_kr(KERN_NO_ACCESS, allocate(0, MODEL_PHYSICAL_END, PMAP_UNCACHED));
 	vm_page_free_noobj(m);
 }
@@ -154,7 +156,10 @@ one_type(void **state)
 	check_kr(KERN_SUCCESS, allocate(at, P, PMAP_WRITE_COMBINING));
 	check_kr(KERN_NO_ACCESS, allocate(at, 2 * P, PMAP_WRITE_COMBINING));
 	vm_object_deallocate(second);
+	first = device(1, 2, PMAP_WRITE_COMBINING);
 	check_kr(KERN_SUCCESS, allocate(at, 2 * P, PMAP_WRITE_COMBINING));
+	check_kr(KERN_NO_ACCESS, allocate(at + P, 2 * P, PMAP_UNCACHED));
+	vm_object_deallocate(first);
 }
 
 static void

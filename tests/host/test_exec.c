@@ -5,11 +5,30 @@
 #include "model/vm_fixture.h"
 #include "model/charges.h"
 #include "model/snapshot.h"
+#include "model/space.h"
+#include "model/thread.h"
 #include "vm/vm_map.h"
+#include "vm/vm_object.h"
 #include "vm/vm_proc.h"
 #include "vm/vmspace.h"
 
 #define A 0x100000ul
+#define B 0x200000ul
+
+/* end: what the end of a process does to it, as far as vm/ sees.  revive: the contrary. */
+static void
+revive(struct proc *p, struct vmspace *vm)
+{
+	proc_lock(p);
+	proc_set_vmspace(p, vm);
+	proc_unlock(p);
+}
+
+static void
+end(struct proc *p)
+{
+	revive(p, NULL);
+}
 
 static void
 insert_page(vm_map_t map)
@@ -68,7 +87,65 @@ no_memory(void **state)
 	check_kr(KERN_SUCCESS, vm_map_remove(f->map, A, A + PAGE_SIZE));
 }
 
+static void
+exec_of_the_dead(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_usage before = vm_usage_read();
+	struct vmspace *old = NULL;
+
+	end(f->proc);
+	check_kr(KERN_FAILURE, vmspace_exec(f->proc, 0x20000, 0x70000000, &old));
+	assert_null(proc_vmspace(f->proc));
+	assert_false(model_proc_is_locked(f->proc));
+	vm_usage_check(&before);
+	revive(f->proc, f->vmspace);
+}
+
+/* Whatever was there before: no stack, no owner, nothing. */
+static void
+new_space_is_empty(void **state)
+{
+	struct vmspace *vm;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		vm = vmspace_alloc(MODEL_USER_MIN, MODEL_USER_MAX);
+		assert_non_null(vm);
+		check_u64(0, vm->vm_ssize);
+		check_u64(0, vm->vm_maxsaddr);
+		check_u64(0, vm->vm_stacktop);
+		assert_null(vm->vm_map.owner);
+		check_u64(0, vm->vm_map.nentries);
+		vm->vm_ssize = vm->vm_maxsaddr = vm->vm_stacktop = A;
+		vmspace_free(vm);
+	}
+}
+
 /* ---- unshare ---- */
+
+/* A wiring keeps the fork waiting; meanwhile the process gets another space. */
+struct meanwhile {
+	struct vm_fixture *f;
+	struct proc *p;
+	kern_return_t kr;
+};
+
+static void
+wire(void *arg)
+{
+	struct meanwhile *m = arg;
+
+	m->kr = vm_map_wire(m->f->map, B, B + PAGE_SIZE, VM_MAP_WIRE_USER);
+}
+
+static void
+unshare(void *arg)
+{
+	struct meanwhile *m = arg;
+
+	m->kr = vmspace_unshare(m->p);
+}
 
 /* two: another process that uses the space of f->proc, in which A holds a 7. */
 static struct proc *
@@ -156,17 +233,47 @@ unshare_without_memory(void **state)
 }
 
 static void
+other_space_meanwhile(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = vm_object_allocate_anon(1);
+	struct proc *other = two(f);
+	struct meanwhile wiring = {f, NULL, -1}, unsharing = {f, other, -1};
+	struct thread *wirer, *unsharer;
+	struct vmspace *old, *now;
+	uint64_t objects;
+
+	space_map_object(f->map, object, B, VM_PROT_RW, VM_PROT_ALL, 0);
+	space_object_stall(object, 0);
+	wirer = model_thread_start("wirer", wire, &wiring);
+	model_thread_await_sleep(wirer);
+	objects = vm_object_count();
+	unsharer = model_thread_start("unsharer", unshare, &unsharing);
+	model_thread_await_sleep(unsharer);
+	check_kr(KERN_SUCCESS, vmspace_exec(other, MODEL_USER_MIN, MODEL_USER_MAX, &old));
+	now = proc_vmspace(other);
+	vmspace_free(old);
+	space_object_go_on(object, 0);
+	model_thread_join(wirer);
+	model_thread_join(unsharer);
+	check_kr(KERN_SUCCESS, wiring.kr);
+	check_kr(KERN_FAILURE, unsharing.kr);
+	assert_ptr_equal(now, proc_vmspace(other));
+	check_u64(1, f->vmspace->refcnt);
+	check_u64(objects, vm_object_count());
+	f->map->owner = f->proc;
+	model_proc_destroy(other);
+	vm_object_deallocate(object);
+}
+
+static void
 unshare_of_the_dead(void **state)
 {
 	struct vm_fixture *f = *state;
 
-	proc_lock(f->proc);
-	proc_set_vmspace(f->proc, NULL);
-	proc_unlock(f->proc);
+	end(f->proc);
 	check_kr(KERN_FAILURE, vmspace_unshare(f->proc));
-	proc_lock(f->proc);
-	proc_set_vmspace(f->proc, f->vmspace);
-	proc_unlock(f->proc);
+	revive(f->proc, f->vmspace);
 }
 
 int
@@ -181,6 +288,9 @@ main(void)
 	    {"UNS-02: a space of its own stays as it is", alone},
 	    {"UNS-03: without memory nothing has changed", unshare_without_memory},
 	    {"UNS-04: a process that has ended has no space", unshare_of_the_dead},
+	    {"exec: a process that has ended gets no space", exec_of_the_dead},
+	    {"exec: a new space is empty, whatever was in its place", new_space_is_empty},
+	    {"UNS-04: who gets another space meanwhile keeps that one", other_space_meanwhile},
 	};
 
 	return host_run(&vm_fixture, tests, ARRAY_SIZE(tests));

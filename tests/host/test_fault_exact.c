@@ -57,6 +57,26 @@ others_keep_theirs(void **state)
 	model_proc_destroy(child);
 }
 
+/* What others left on the stack is not what a fault has learnt. */
+static void __attribute__((noinline)) dirty_stack(void)
+{
+	volatile uint8_t junk[4 * P];
+
+	for (size_t i = 0; i < sizeof(junk); i++)
+		junk[i] = 0xff;
+}
+
+static void
+begins_anew(void **state)
+{
+	struct vm_fixture *f = *state;
+	vm_offset_t bottom = A + 64 * P - vm_sgrowsiz;
+
+	check_kr(KERN_SUCCESS, vm_map_stack(f->map, A, 64 * P, VM_PROT_RW, VM_PROT_ALL, 0));
+	dirty_stack();
+	check_kr(KERN_SUCCESS, vm_fault(f->map, bottom - P, VM_PROT_WRITE, 0));
+}
+
 /* FLT-10: only what needs memory waits for it. */
 static void
 errors_do_not_wait(void **state)
@@ -80,6 +100,7 @@ main(void)
 	    {"FLT-01: a store's mapping is dirty at once, a load's is not even accessed", marks},
 	    {"FLT-08: who copies a page takes nobody's mapping of it", others_keep_theirs},
 	    {"FLT-10: without memory what is not allowed is refused at once", errors_do_not_wait},
+	    {"FLT: a fault begins with nothing that was there before", begins_anew},
 	};
 
 	return host_run(&vm_fixture, tests, ARRAY_SIZE(tests));

@@ -465,7 +465,8 @@ charge_refused(void **state)
 	used = vm_charge_used();
 	for (vm_size_t room = 0; room < 8 * P; room += P) {
 		vm_charge_set_limit(used + room);
-		check_kr(KERN_RESOURCE_SHORTAGE, vmspace_fork(f->vmspace, &(struct vmspace *){NULL}));
+		check_kr(KERN_RESOURCE_SHORTAGE,
+			 vmspace_fork(f->vmspace, &(struct vmspace *){NULL}));
 		check_u64(used, vm_charge_used());
 		check_unchanged(before, f->map);
 	}
@@ -517,6 +518,105 @@ references(void **state)
 	assert_false(vmspace_acquire(vm));
 	vm->refcnt++;
 	vmspace_free(vm);
+}
+
+/* Taken and given back by many at once, none is lost. */
+#define TAKERS 4
+
+static void
+take_and_free(void *arg)
+{
+	struct vmspace *vm = arg;
+
+	for (unsigned i = 0; i < 20000; i++) {
+		if (!vmspace_acquire(vm))
+			model_die("a space that is in use cannot be acquired");
+		vmspace_free(vm);
+	}
+}
+
+static void
+references_of_many(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct thread *t[TAKERS];
+
+	for (size_t i = 0; i < TAKERS; i++)
+		t[i] = model_thread_start("taker", take_and_free, f->vmspace);
+	for (size_t i = 0; i < TAKERS; i++)
+		model_thread_join(t[i]);
+	check_u64(1, f->vmspace->refcnt);
+}
+
+/* What has no object yet is zero in both, and neither has anything to copy. */
+static void
+nothing_to_copy(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct map_snapshot *before;
+	struct proc *child;
+	uint32_t eflags;
+
+	space_map(f->map, A, 4 * P, VM_PROT_RW, VM_PROT_ALL, 0);
+	eflags = space_entry(f->map, A)->eflags;
+	before = map_snapshot_take(f->map);
+	child = model_proc_fork(f->proc);
+	check_u64(eflags, space_entry(model_proc_map(child), A)->eflags);
+	model_proc_destroy(child);
+	check_unchanged(before, f->map);
+}
+
+/* A copy has room for what its entry shows, and for no more. */
+static void
+copy_of_a_part(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *child;
+
+	space_map(f->map, A, 8 * P, VM_PROT_RW, VM_PROT_ALL, 0);
+	space_fill(f->proc, A, 8, 1);
+	child = model_proc_fork(f->proc);
+	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A, A + 3 * P, VM_PROT_READ, FALSE));
+	model_user_store(f->proc, A + 4 * P, 50);
+	check_u64(5, space_entry(f->map, A + 4 * P)->object->size);
+	check_u64(3 * P, space_entry(f->map, A + 4 * P)->object->backing_offset);
+	model_proc_destroy(child);
+}
+
+/* Wired memory is copied at once; what costs nothing costs nothing in the child. */
+static void
+wired_uncharged(void **state)
+{
+	struct vm_fixture *f = *state;
+	uint64_t used = vm_charge_used();
+	struct proc *child;
+
+	space_map(f->map, A, 4 * P, VM_PROT_RW, VM_PROT_ALL, MAP_ACC_NO_CHARGE);
+	check_kr(KERN_SUCCESS, vm_map_wire(f->map, A, A + 4 * P, VM_MAP_WIRE_USER));
+	space_fill(f->proc, A, 4, 1);
+	child = model_proc_fork(f->proc);
+	check_u64(used, vm_charge_used());
+	check_fill(child, A, 4, 1);
+	model_proc_destroy(child);
+}
+
+/* Zeroes in place of an object's pages: they can go on as far as any. */
+static void
+zero_has_no_offset(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = vm_object_allocate(&vm_pager_boot, 1);
+	vm_offset_t addr = A;
+	struct proc *child;
+
+	check_kr(KERN_SUCCESS, space_insert(f->map, object, -4 * P, A, A + 2 * P, VM_PROT_RW,
+					    VM_PROT_ALL, MAP_COPY_ON_WRITE));
+	check_kr(KERN_SUCCESS, vm_map_inherit(f->map, A, A + 2 * P, VM_INHERIT_ZERO));
+	child = model_proc_fork(f->proc);
+	check_kr(KERN_SUCCESS, vm_map_move(model_proc_map(child), A, 2 * P, 8 * P, &addr, 0));
+	space_fill(child, A, 8, 1);
+	check_fill(child, A, 8, 1);
+	model_proc_destroy(child);
 }
 
 /* A wiring under way has the map unlocked: a fork must wait for its end. */
@@ -621,6 +721,11 @@ main(void)
 	    {"FRK: the last reference empties a space and no new one can be had", references},
 	    {"FRK: a fork waits for a wiring of another thread", waits_for_a_wiring},
 	    {"FRK: a fork that waits for a wiring can be killed", killed_while_waiting},
+	    {"FRK: a reference taken by many at once", references_of_many},
+	    {"FRK: what has no object yet is not marked to be copied", nothing_to_copy},
+	    {"FRK: wired memory that is not charged is not in the child either", wired_uncharged},
+	    {"FRK: what is zero in the child has no offset any more", zero_has_no_offset},
+	    {"FRK: a copy is as large as what it is a copy of", copy_of_a_part},
 	};
 
 	return host_run(&vm_fixture, tests, ARRAY_SIZE(tests));

@@ -345,6 +345,28 @@ shadow_of_shared(void **state)
 	vm_object_deallocate(object);
 }
 
+/* For a stack: offsets stay, and what lies below it is not shown. */
+static void
+shadow_in_place(void **state)
+{
+	struct vm_object *object = space_object(8, 10), *top = object;
+
+	(void)state;
+	vm_object_reference(object);
+	check_kr(KERN_SUCCESS, vm_object_shadow_at(&top, 3 * P, 2 * P));
+	assert_ptr_equal(object, top->backing);
+	check_u64(0, top->backing_offset);
+	check_u64(3, top->first);
+	check_u64(5, top->size);
+	vm_object_deallocate(object);
+	object_collapse(top);
+	assert_null(top->backing);
+	check_u64(2, top->resident);
+	check_page(top, 3, 13);
+	check_page(top, 4, 14);
+	vm_object_deallocate(top);
+}
+
 static void
 shadow_of_boot(void **state)
 {
@@ -479,6 +501,67 @@ coalesce(void **state)
 	vm_object_deallocate(object);
 }
 
+/* The parts of one mapping: a hole between them belongs to nobody; if they were moved about, only the
+ * end of the object does. */
+static void
+coalesce_parts(void **state)
+{
+	struct vm_object *object = vm_object_allocate_anon(8);
+
+	(void)state;
+	vm_object_reference(object);
+	object_put_page(object, 2, 9);
+	assert_true(vm_object_coalesce(object, 0, 2 * P, P));
+	check_u64(0, object->resident);
+	check_u64(8, object->size);
+	object->flags |= VM_OBJECT_SCATTERED;
+	assert_false(vm_object_coalesce(object, 0, 2 * P, P));
+	assert_true(vm_object_coalesce(object, 0, 8 * P, P));
+	check_u64(9, object->size);
+	vm_object_deallocate(object);
+	vm_object_deallocate(object);
+}
+
+/* What stood behind could not be taken over when its other users went; now it is. */
+static void
+coalesce_after_collapse(void **state)
+{
+	struct vm_object *below = space_object(4, 10), *top = object_over(below, 0, 4);
+	struct vm_page *m = vm_radix_lookup(&below->pages, 1);
+
+	(void)state;
+	rwlock_write(&below->lock);
+	vm_page_busy(m);
+	rwlock_write_unlock(&below->lock);
+	vm_object_deallocate(below);
+	assert_false(vm_object_coalesce(top, 0, 4 * P, P));
+	rwlock_write(&below->lock);
+	vm_page_unbusy(m);
+	rwlock_write_unlock(&below->lock);
+	assert_true(vm_object_coalesce(top, 0, 4 * P, P));
+	check_u64(5, top->size);
+	check_page(top, 3, 13);
+	vm_object_deallocate(top);
+}
+
+/* What shows an object alone and goes on in it under other rights: the first part's pages are nobody
+ * else's. */
+static void
+coalesce_makes_one_mapping(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = space_object(4, 10);
+
+	check_kr(KERN_SUCCESS,
+		 space_insert(f->map, object, 0, A, A + 4 * P, VM_PROT_RW, VM_PROT_ALL, 0));
+	space_map(f->map, A + 4 * P, 2 * P, VM_PROT_RW, VM_PROT_RW, 0);
+	assert_ptr_equal(object, space_entry(f->map, A + 4 * P)->object);
+	model_user_store(f->proc, A + 4 * P, 1);
+	check_kr(KERN_SUCCESS, vm_map_remove(f->map, A, A + 4 * P));
+	check_u64(1, object->resident);
+	check_u64(1, model_user_load(f->proc, A + 4 * P));
+}
+
 static void
 coalesce_refused(void **state)
 {
@@ -583,6 +666,12 @@ main(void)
 	    {"OBJ: coalescing is refused where others may look", coalesce_refused},
 	    {"OBJ: teardown waits for the end of paging", teardown_waits_for_paging},
 	    {"OBJ: removed pages are unmapped, wired ones stay as zeroes", page_remove},
+	    {"OBJ-03: a shadow for a stack keeps the offsets and shows its part", shadow_in_place},
+	    {"OBJ: holes between parts of a mapping are filled, unless they were moved about",
+	     coalesce_parts},
+	    {"OBJ: what can be collapsed now is, to be continued", coalesce_after_collapse},
+	    {"OBJ: an object of one entry that is continued is one mapping's",
+	     coalesce_makes_one_mapping},
 	};
 
 	return host_run(&vm_fixture, tests, ARRAY_SIZE(tests));

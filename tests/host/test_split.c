@@ -8,6 +8,7 @@
 #include "model/space.h"
 #include "model/stacks.h"
 #include "model/vm_fixture.h"
+#include "vm/vm_map_impl.h"
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
 #include "vm/vmspace.h"
@@ -215,7 +216,8 @@ paging_puts_it_off(void **state)
 			 vm_map_inherit(f->map, A, A + 4 * P,
 					how == 0 ? VM_INHERIT_COPY : VM_INHERIT_SHARE));
 		before = map_snapshot_take(f->map);
-		check_kr(KERN_RESOURCE_SHORTAGE, vmspace_fork(f->vmspace, &(struct vmspace *){NULL}));
+		check_kr(KERN_RESOURCE_SHORTAGE,
+			 vmspace_fork(f->vmspace, &(struct vmspace *){NULL}));
 		check_unchanged(before, f->map);
 	}
 	rwlock_write(&object->lock);
@@ -223,6 +225,41 @@ paging_puts_it_off(void **state)
 	rwlock_write_unlock(&object->lock);
 	model_proc_destroy(model_proc_fork(f->proc));
 	check_fill(f->proc, A, 8, 1);
+}
+
+/* The other part is let go of, by whoever unmapped it, at the very moment at which this one was to get
+ * an object of its own: there is nothing to split any more, and the whole is this one's. */
+static void
+let_go(void *entries)
+{
+	vm_map_release_dead(entries);
+}
+
+static void
+other_part_goes_meanwhile(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object;
+	vm_map_entry_t dead, e;
+	kern_return_t kr;
+
+	cut(f);
+	object = space_entry(f->map, A)->object;
+	vm_map_lock(f->map);
+	check_kr(KERN_SUCCESS, vm_map_delete(f->map, A + 4 * P, A + 8 * P));
+	dead = vm_map_unlock_deferred(f->map);
+	check_u64(2, object->ref_count);
+	vm_map_lock(f->map);
+	model_fail_calls(1, let_go, dead);
+	assert_true(vm_map_lookup_entry(f->map, A, &e));
+	kr = vm_map_entry_split(e);
+	vm_map_unlock(f->map);
+	check_kr(KERN_SUCCESS, kr);
+	assert_ptr_equal(object, space_entry(f->map, A)->object);
+	check_u64(1, object->ref_count);
+	check_u64(4, object->size); /* cut to what is shown */
+	check_fill(f->proc, A, 4, 1);
+	charges_check();
 }
 
 /* Wired memory that was cut stays wired and writable when its parts are shared. */
@@ -432,6 +469,8 @@ main(void)
 	    {"OBJ-01: of many pages behind few none moves", adopted},
 	    {"OBJ-02: an object is bypassed with the last page, whatever the order",
 	     bypass_in_any_order},
+	    {"SPL-01: the other parts go just then: the object is whole and owned",
+	     other_part_goes_meanwhile},
 	};
 
 	return host_run(&vm_fixture, tests, ARRAY_SIZE(tests));

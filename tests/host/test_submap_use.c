@@ -127,6 +127,11 @@ refuse_range(vm_offset_t start, vm_offset_t end)
 	check_kr(refused, vm_map_discard(parent, start, end));
 	check_kr(refused, vm_map_sync(parent, start, end, TRUE, FALSE));
 	check_kr(refused, vm_map_residency(parent, start, end, pages));
+	/* An empty range has no submap in it. */
+	for (int advice = VM_ADVICE_NORMAL; advice <= VM_ADVICE_CORE; advice++)
+		check_kr(KERN_SUCCESS, vm_map_madvise(parent, LOW + PAGE, LOW + PAGE, advice));
+	check_kr(KERN_SUCCESS, vm_map_discard(parent, LOW + PAGE, LOW + PAGE));
+	check_kr(KERN_SUCCESS, vm_map_residency(parent, LOW + PAGE, LOW + PAGE, pages));
 	check_unchanged(before, parent);
 	check_unchanged(sub_before, sub);
 }

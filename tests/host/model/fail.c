@@ -9,6 +9,12 @@ static uint64_t fail_first, fail_last; /* numbers of the allocations that fail, 
 static uint64_t allocations, failures; /* since the last request */
 static bool charges;
 
+static struct {
+	uint64_t at; /* number of the allocation, 0: none */
+	void (*fn)(void *arg);
+	void *arg;
+} call;
+
 static void
 fail_between(uint64_t first, uint64_t last)
 {
@@ -28,6 +34,15 @@ void
 model_fail_from(uint64_t k)
 {
 	fail_between(k, UINT64_MAX);
+}
+
+void
+model_fail_calls(uint64_t k, void (*fn)(void *arg), void *arg)
+{
+	fail_between(0, 0);
+	call.at = k;
+	call.fn = fn;
+	call.arg = arg;
 }
 
 void
@@ -53,6 +68,10 @@ model_alloc_fails(void)
 {
 	uint64_t k = __atomic_add_fetch(&allocations, 1, __ATOMIC_RELAXED);
 
+	if (k == call.at) {
+		call.at = 0;
+		call.fn(call.arg);
+	}
 	if (k < fail_first || k > fail_last)
 		return false;
 	__atomic_add_fetch(&failures, 1, __ATOMIC_RELAXED);

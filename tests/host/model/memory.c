@@ -25,8 +25,8 @@
 #include "vm/vm_page.h"
 #include "vm/vm_phys.h"
 
-#define BOOT_START  16ul  /* first frame of the boot region */
-#define FIRST_FRAME 256ul /* of ordinary memory */
+#define BOOT_START  atop(MODEL_MEMORY) /* first frame of the boot region */
+#define FIRST_FRAME 256ul	       /* of ordinary memory */
 #define STRIDE	    (2 * PAGE_SIZE)
 #define JUNK	    0xa5
 

@@ -9,6 +9,9 @@
 #include "vm/pmap.h"
 #include "vm/vm_types.h"
 
+/* MODEL_MEMORY: where the lowest memory begins; below it is none. */
+#define MODEL_MEMORY (16 * PAGE_SIZE)
+
 /* model_memory_boot: a machine with this many frames for use (and some more that the page array
  * takes); adds the early ranges and runs vm_phys_init(). */
 void model_memory_boot(uint64_t frames);
@@ -42,11 +45,14 @@ void model_memory_give_back(void);
  * model_fail_after: the k-th allocation from now on fails, once (k = 1: the next one).
  * model_fail_from: the k-th and all later ones do.  model_fail_off: none does.
  * model_fail_count: how many have failed since.
+ * model_fail_calls: the k-th allocation from now on calls fn(arg) first, once, and goes on: what somebody
+ *	else does at just this moment.
  * model_fail_charges: from now on a commit charge is an allocation, too.
  */
 void model_fail_after(uint64_t k);
 void model_fail_from(uint64_t k);
 void model_fail_off(void);
+void model_fail_calls(uint64_t k, void (*fn)(void *arg), void *arg);
 void model_fail_charges(void);
 uint64_t model_fail_count(void);
 

@@ -37,7 +37,8 @@ struct mapping {
 };
 
 struct pmap {
-	struct mapping *map; /* sorted by va */
+	struct vm_page *root; /* a frame, as the tables of the machine take one */
+	struct mapping *map;  /* sorted by va */
 	size_t count, room;
 	uint64_t wired;
 };
@@ -584,7 +585,14 @@ pmap_ts_referenced(struct vm_page *m)
 struct pmap *
 pmap_create(void)
 {
-	return model_alloc_fails() ? NULL : calloc(1, sizeof(struct pmap));
+	struct vm_page *root = vm_page_alloc_noobj(0);
+	struct pmap *pmap = NULL;
+
+	if (root != NULL) {
+		pmap = calloc(1, sizeof(*pmap));
+		pmap->root = root;
+	}
+	return pmap;
 }
 
 void
@@ -596,6 +604,7 @@ pmap_destroy(struct pmap *pmap)
 	pmap_remove(pmap, 0, trunc_page(UINTPTR_MAX));
 	VERIFY(pmap->count == 0 && pmap->wired == 0, "%zu mappings, %lu wired", pmap->count,
 	       (unsigned long)pmap->wired);
+	vm_page_free_noobj(pmap->root);
 	free(pmap->map);
 	free(pmap);
 }
