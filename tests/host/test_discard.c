@@ -405,12 +405,14 @@ refused(void **state)
 	refuse(f, KERN_INVALID_ARGUMENT, A, END + 1);
 	refuse(f, KERN_INVALID_ARGUMENT, END, A);
 	refuse(f, KERN_SUCCESS, A + P, A + P);
+	check_kr(KERN_SUCCESS, vm_map_wire(f->map, A, END, VM_MAP_WIRE_USER));
+	refuse(f, KERN_SUCCESS, A + P, A + P);
+	check_kr(KERN_SUCCESS, vm_map_unwire(f->map, A, END, VM_MAP_WIRE_USER));
 	/* A copy to be made, so that something would have to be cut and replaced. */
 	child = model_proc_fork(f->proc);
 	check_kr(KERN_SUCCESS, vm_map_wire(f->map, A + 4 * P, A + 5 * P, VM_MAP_WIRE_USER));
 	refuse(f, KERN_INVALID_ARGUMENT, A, END);
 	refuse(f, KERN_INVALID_ARGUMENT, A + 4 * P, A + 5 * P);
-	refuse(f, KERN_SUCCESS, A + 4 * P, A + 4 * P);
 	check_fill(f->proc, A, PAGES, 1);
 	check_u64(1, pmap_wired_count(f->pmap));
 	discard(f->proc, A + P, A + 4 * P);

@@ -523,12 +523,19 @@ references(void **state)
 /* Taken and given back by many at once, none is lost. */
 #define TAKERS 4
 
+struct taker {
+	struct vmspace *vm;
+	struct model_event *begin;
+};
+
 static void
 take_and_free(void *arg)
 {
-	struct vmspace *vm = arg;
+	struct taker *t = arg;
+	struct vmspace *vm = t->vm;
 
-	for (unsigned i = 0; i < 20000; i++) {
+	model_event_wait(t->begin);
+	for (unsigned i = 0; i < 200000; i++) {
 		if (!vmspace_acquire(vm))
 			model_die("a space that is in use cannot be acquired");
 		vmspace_free(vm);
@@ -539,10 +546,15 @@ static void
 references_of_many(void **state)
 {
 	struct vm_fixture *f = *state;
+	struct model_event begin = {0};
+	struct taker taker = {f->vmspace, &begin};
 	struct thread *t[TAKERS];
 
-	for (size_t i = 0; i < TAKERS; i++)
-		t[i] = model_thread_start("taker", take_and_free, f->vmspace);
+	for (size_t i = 0; i < TAKERS; i++) {
+		t[i] = model_thread_start("taker", take_and_free, &taker);
+		model_thread_await_sleep(t[i]);
+	}
+	model_event_set(&begin);
 	for (size_t i = 0; i < TAKERS; i++)
 		model_thread_join(t[i]);
 	check_u64(1, f->vmspace->refcnt);

@@ -385,6 +385,10 @@ stack(void **state)
 	check_u64(1, model_user_load(child, STACK_TOP - 1));
 	check_u64(2, model_user_load(child, STACK_TOP - vm_sgrowsiz));
 	model_user_store(child, STACK_TOP - 2 * vm_sgrowsiz, 5);
+	/* Its copy ends where its entry does. */
+	model_user_store(child, STACK_TOP - vm_sgrowsiz, 6);
+	check_u64(atop(STACK_SIZE) - 4,
+		  space_entry(model_proc_map(child), STACK_TOP - vm_sgrowsiz)->object->size);
 	model_proc_destroy(child);
 	check_u64(1, model_user_load(f->proc, STACK_TOP - 1));
 	check_u64(3, model_user_load(f->proc, STACK_TOP - vm_sgrowsiz));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The sweep over the kernel's own memory, submaps and new spaces: as test_sweep.c, for operations that
+ * The sweep over the kernel's own memory, submaps, objects and new spaces: as test_sweep.c, for operations that
  * give or take something and work on the kernel's maps.
  *
  * With the k-th allocation failing an operation does all it should, or says that it could not and the
@@ -9,10 +9,12 @@
  */
 #include "kernel/base/sched.h"
 #include "model/memory.h"
+#include "model/objects.h"
 #include "model/snapshot.h"
 #include "model/space.h"
 #include "model/vm_fixture.h"
 #include "vm/pmap.h"
+#include "vm/vm_device.h"
 #include "vm/vm_kern.h"
 #include "vm/vm_malloc.h"
 #include "vm/vm_object.h"
@@ -241,6 +243,100 @@ undo_exec(void)
 	model_proc_destroy(proc);
 }
 
+/* ---- objects ---- */
+
+static struct vm_object *whole, *piece;
+
+static bool
+run_object(void)
+{
+	whole = vm_object_allocate_anon(4);
+	return whole != NULL;
+}
+
+static void
+undo_object(void)
+{
+	vm_object_deallocate(whole);
+}
+
+static void
+prepare_named(void)
+{
+	whole = piece = space_object(8, 1);
+	vm_object_reference(whole);
+}
+
+static bool
+done(kern_return_t kr)
+{
+	if (kr != KERN_SUCCESS) {
+		check_kr(KERN_RESOURCE_SHORTAGE, kr);
+		assert_ptr_equal(whole, piece);
+		check_u64(2, whole->ref_count);
+	}
+	return kr == KERN_SUCCESS;
+}
+
+static bool
+run_shadow(void)
+{
+	vm_ooffset_t offset = 2 * P;
+	kern_return_t kr = vm_object_shadow(&piece, &offset, 4 * P);
+
+	check_u64(kr == KERN_SUCCESS ? 0 : 2 * P, offset);
+	return done(kr);
+}
+
+static bool
+run_shadow_at(void)
+{
+	return done(vm_object_shadow_at(&piece, 2 * P, 4 * P));
+}
+
+static void
+undo_pieces(void)
+{
+	vm_object_deallocate(piece);
+	vm_object_deallocate(whole);
+}
+
+/* Of one mapping, with pages so far apart that a tree of the half of them takes several nodes. */
+static void
+prepare_parts(void)
+{
+	static const vm_pindex_t pages[] = {5, 600, 40000, 900000};
+
+	whole = piece = vm_object_allocate_anon(1ul << 20);
+	vm_object_reference(whole);
+	for (size_t i = 0; i < ARRAY_SIZE(pages); i++)
+		object_put_page(whole, pages[i], (uint8_t)(i + 1));
+}
+
+static bool
+run_split(void)
+{
+	if (!done(vm_object_split(&piece, 500, 1ul << 20))) {
+		check_u64(4, whole->resident);
+		return false;
+	}
+	check_u64(1, whole->resident);
+	check_page(whole, 5, 1);
+	check_page(piece, 600, 2);
+	check_page(piece, 900000, 4);
+	return true;
+}
+
+static bool
+run_device(void)
+{
+	kern_return_t kr = vm_device_allocate(MODEL_DEVICE, 2 * P, PMAP_UNCACHED, &whole);
+
+	if (kr != KERN_SUCCESS)
+		check_kr(KERN_RESOURCE_SHORTAGE, kr);
+	return kr == KERN_SUCCESS;
+}
+
 /* ---- the sweep ---- */
 
 struct maps {
@@ -339,7 +435,12 @@ sweep(void **state, const struct operation *op)
 	X("kmalloc", nothing, run_kmalloc, undo_kmalloc, false)                       \
 	X("vm_map_submap that cuts", place, run_submap, undo_submap, false)           \
 	X("vm_map_create", nothing, run_map, undo_map, false)                         \
-	X("vmspace_exec", prepare_exec, run_exec, undo_exec, false)
+	X("vmspace_exec", prepare_exec, run_exec, undo_exec, false)                   \
+	X("vm_object_allocate_anon", nothing, run_object, undo_object, false)         \
+	X("vm_object_shadow", prepare_named, run_shadow, undo_pieces, false)          \
+	X("vm_object_shadow_at", prepare_named, run_shadow_at, undo_pieces, false)    \
+	X("vm_object_split by hand", prepare_parts, run_split, undo_pieces, false)    \
+	X("vm_device_allocate", nothing, run_device, undo_object, false)
 
 #define SWEEP(what, prepare, run, undo, waits)                                  \
 	static void sweep_##run(void **state)                                   \

@@ -6,6 +6,7 @@
 #include "kernel/base/sched.h"
 #include "kernel/base/sleepq.h"
 #include "model/harness.h"
+#include "model/memory.h"
 #include "model/pager.h"
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
@@ -31,6 +32,17 @@ wait_for_answer(struct model_pager *p)
 			break;
 		}
 	}
+}
+
+/* answer: what p says, or is told to say. */
+static enum vm_pager_result
+answer(struct model_pager *p)
+{
+	if (p->may_fail && model_alloc_fails()) {
+		p->failures++;
+		return VM_PAGER_ERROR;
+	}
+	return wait_for_answer(p);
 }
 
 /* check_call: what get and put may count on. */
@@ -59,7 +71,7 @@ get(struct vm_object *object, struct vm_page *m)
 	       (void *)m, m->flags);
 	rwlock_read_unlock(&object->lock);
 	__atomic_fetch_add(&p->gets, 1, __ATOMIC_SEQ_CST);
-	result = wait_for_answer(p);
+	result = answer(p);
 	if (result == VM_PAGER_OK)
 		memcpy(pmap_page_address(m), p->page[m->pindex], PAGE_SIZE);
 	return result;
@@ -73,7 +85,7 @@ put(struct vm_object *object, struct vm_page *m)
 
 	check_call(object, m);
 	__atomic_fetch_add(&p->puts, 1, __ATOMIC_SEQ_CST);
-	result = wait_for_answer(p);
+	result = answer(p);
 	if (result == VM_PAGER_OK)
 		memcpy(p->page[m->pindex], pmap_page_address(m), PAGE_SIZE);
 	return result;

@@ -20,7 +20,9 @@ struct model_pager {
 	bool lacks[MODEL_PAGER_PAGES];		    /* has_page says no */
 	enum vm_pager_result answer;		    /* to get and put */
 	bool silent;				    /* (a) asked now, it does not answer */
-	uint64_t patience;		   /* ns of silence, then it is an error; 0: for ever */
+	uint64_t patience; /* ns of silence, then it is an error; 0: for ever */
+	bool may_fail;	   /* each call is an allocation: told to fail it is an error */
+	unsigned failures; /* so many have */
 	unsigned gets, puts, terminations; /* (a) how often it was asked */
 };					   /* (a) atomic */
 
