@@ -34,27 +34,17 @@ enum discard_how {
 	DISCARD_NOTHING, /* it has no page */
 	DISCARD_UNMAP,	 /* shared */
 	DISCARD_EMPTY,	 /* private, in an object of its own */
+	DISCARD_MARK,	 /* a submap's placeholder, which was to be left alone */
 	DISCARD_REPLACE, /* private, in a chain */
 };
 
 struct discard {
 	vm_map_t map;
 	vm_offset_t start, end;
-	unsigned replaced;	 /* entries to be replaced, at most */
+	unsigned cut;	   /* entries that are not discarded as a whole, but cut to the range */
+	unsigned replaced; /* of these, those to be replaced */
 	vm_map_entry_t carriers; /* as many */
 };
-
-bool
-vm_map_entry_shared(const struct vm_map_entry *e)
-{
-	const struct vm_object *object = e->object;
-
-	if (e->inheritance == VM_INHERIT_SHARE)
-		return true;
-	if (e->eflags & VM_ENTRY_NEEDS_COPY)
-		return false;
-	return !(object->traits & VM_PAGER_ANONYMOUS) || (object->flags & VM_OBJECT_SHARED);
-}
 
 /* shows_all: has e's object a place for each of its pages?  A private view of an object may reach beyond
  * its end, where there is no memory until it is discarded.  Object locked. */
@@ -72,6 +62,8 @@ discard_how(const struct vm_map_entry *e)
 
 	if (object == NULL)
 		return DISCARD_NOTHING;
+	if (object == vm_submap_object)
+		return DISCARD_MARK;
 	rwlock_read(&object->lock);
 	if (vm_map_entry_shared(e))
 		how = DISCARD_UNMAP;
@@ -88,6 +80,7 @@ static kern_return_t
 discard_check(struct discard *d)
 {
 	vm_offset_t next = d->start;
+	enum discard_how how;
 	vm_map_entry_t e;
 
 	vm_map_for_range (e, d->map, d->start, d->end) {
@@ -96,8 +89,9 @@ discard_check(struct discard *d)
 		if ((e->eflags & VM_ENTRY_IS_SUB_MAP) || e->wired_count != 0)
 			return KERN_INVALID_ARGUMENT;
 		next = e->end;
-		if (discard_how(e) == DISCARD_REPLACE)
-			d->replaced++;
+		how = discard_how(e);
+		d->cut += how >= DISCARD_MARK;
+		d->replaced += how == DISCARD_REPLACE;
 	}
 	return next < d->end ? KERN_INVALID_ADDRESS : KERN_SUCCESS;
 }
@@ -126,7 +120,7 @@ discard_prepare(struct discard *d)
 		carrier->next = d->carriers;
 		d->carriers = carrier;
 	}
-	if (d->replaced != 0 && !vm_map_reserve_cuts(d->map, d->start, d->end))
+	if (d->cut != 0 && !vm_map_reserve_cuts(d->map, d->start, d->end))
 		return KERN_RESOURCE_SHORTAGE;
 	return KERN_SUCCESS;
 }
@@ -144,6 +138,14 @@ empty(const struct discard *d, vm_map_entry_t e)
 	rwlock_write_unlock(&e->object->lock);
 }
 
+/* cut: the part of e in the range is e. */
+static void
+cut(struct discard *d, vm_map_entry_t e)
+{
+	vm_map_clip_start(d->map, e, d->start);
+	vm_map_clip_end(d->map, e, d->end);
+}
+
 /* replace: e, cut to the range and unmapped, gives its object to a carrier and starts anew.  A stack
  * keeps its offset, which counts from the bottom of the reservation. */
 static void
@@ -153,6 +155,7 @@ replace(struct discard *d, vm_map_entry_t e)
 
 	ASSERT(carrier != NULL, "none of %u carriers is left for %#lx-%#lx", d->replaced, e->start,
 	       e->end);
+	vm_map_entry_own(e); /* with the charge, if those who shared it have gone */
 	vm_map_entry_release_pages(e);
 	d->carriers = carrier->next;
 	carrier->object = e->object;
@@ -171,17 +174,18 @@ discard_entry(struct discard *d, vm_map_entry_t e)
 	case DISCARD_NOTHING:
 		break;
 	case DISCARD_UNMAP:
-		if (e->object == vm_submap_object)
-			e->eflags |= VM_ENTRY_TOUCHED;
 		pmap_remove(d->map->pmap, d->start > e->start ? d->start : e->start,
 			    d->end < e->end ? d->end : e->end);
 		break;
 	case DISCARD_EMPTY:
 		empty(d, e);
 		break;
+	case DISCARD_MARK:
+		cut(d, e);
+		e->eflags |= VM_ENTRY_TOUCHED;
+		break;
 	case DISCARD_REPLACE:
-		vm_map_clip_start(d->map, e, d->start);
-		vm_map_clip_end(d->map, e, d->end);
+		cut(d, e);
 		pmap_remove(d->map->pmap, e->start, e->end);
 		replace(d, e);
 		break;

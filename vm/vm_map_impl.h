@@ -275,6 +275,10 @@ kern_return_t vm_map_entry_shadow(vm_map_t map, vm_map_entry_t e);
 /* vm_map_entry_own: if nobody else refers to e's anonymous object any more, all of it but what e shows
  * is freed, and its charge is e's again. */
 void vm_map_entry_own(vm_map_entry_t e);
+/* vm_map_entry_shared: may others see what is stored through e, which has an object?  If a fork would
+ * share it, they may.  Else they may as long as somebody else refers to what was shared once.  Object
+ * locked. */
+bool vm_map_entry_shared(const struct vm_map_entry *e);
 /* vm_map_entry_split: e is about to be passed on: its part of an object that other parts of the same
  * mapping show becomes an object of its own.  KERN_RESOURCE_SHORTAGE: nothing changed. */
 kern_return_t vm_map_entry_split(vm_map_entry_t e);
@@ -298,13 +302,6 @@ void vm_map_prefault(vm_map_t map, struct vm_object *object, vm_ooffset_t offset
 /* vm_map_within_limit: may the map's size grow by `more` bytes, `less` of it going first?  Map
  * locked. */
 bool vm_map_within_limit(vm_map_t map, uint64_t limit, vm_size_t more, vm_size_t less);
-
-/* ---- vm_map_discard.c ---- */
-
-/* vm_map_entry_shared: may others see what is stored through e, which has an object?  If a fork would
- * share it, they may.  Else it is a matter of the books: memory that is not copy-on-write is charged to
- * its entry as long as it is private, and to its object when it is shared.  Object locked. */
-bool vm_map_entry_shared(const struct vm_map_entry *e);
 
 /* ---- vm_stack.c ---- */
 

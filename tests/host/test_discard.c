@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vm_map_discard: rows DSC-01 and DSC-02. */
+#include "model/charges.h"
 #include "model/memory.h"
 #include "model/mmu.h"
 #include "model/snapshot.h"
@@ -320,6 +321,37 @@ all_processors(void **state)
 	model_cpu_switch(0);
 }
 
+/* Those who shared it are gone, and no fork will share it: it is private, with or without something
+ * behind it. */
+static void
+shared_once(void **state)
+{
+	struct vm_fixture *f = *state;
+
+	for (int behind = 0; behind <= 1; behind++) {
+		struct proc *copy = NULL, *sharer;
+
+		filled(f);
+		if (behind)
+			copy = model_proc_fork(f->proc);
+		check_kr(KERN_SUCCESS, vm_map_inherit(f->map, A, END, VM_INHERIT_SHARE));
+		sharer = model_proc_fork(f->proc);
+		check_u64(behind ? 2 : 1, space_chain(f->map, A));
+		check_kr(KERN_SUCCESS, vm_map_inherit(f->map, A, END, VM_INHERIT_COPY));
+		discard(f->proc, A, END);
+		check_fill(f->proc, A, PAGES, 1);
+		model_proc_destroy(sharer);
+		discard(f->proc, A + P, A + 3 * P);
+		check_zero(f->proc, A + P, 2);
+		check_fill(f->proc, A + 3 * P, PAGES - 3, 4);
+		charges_check();
+		check_u64((behind ? 2 : 1) * PAGES * P, vm_charge_used());
+		if (behind)
+			model_proc_destroy(copy);
+		check_kr(KERN_SUCCESS, vm_map_remove(f->map, A, END));
+	}
+}
+
 /* Only the mappings of the range go. */
 static void
 unmaps_its_part(void **state)
@@ -509,6 +541,7 @@ main(void)
 	    {"DSC-01: neighbours that are given up become one", merges},
 	    {"DSC-01: what is zero has no offset any more", forgets_its_offset},
 	    {"DSC-01: memory of its own is emptied without a page or an entry", needs_no_memory},
+	    {"DSC-01: memory whose sharers are gone is private", shared_once},
 	};
 
 	return host_run(&vm_fixture, tests, ARRAY_SIZE(tests));

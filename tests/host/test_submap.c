@@ -342,14 +342,13 @@ wired(vm_offset_t start, vm_offset_t end)
 	return kr == KERN_INVALID_ADDRESS ? KERN_SUCCESS : KERN_FAILURE; /* there is no page */
 }
 
+static kern_return_t (*const done[])(vm_offset_t, vm_offset_t) = {
+    protected, protected_alike, inherited, inherited_alike, advised_alike, discarded, wired};
+
 /* Nothing may have been done to the range, be it undone or without effect. */
 static void
 sub_10_touched(void **state)
 {
-	kern_return_t (*const done[])(vm_offset_t, vm_offset_t) = {
-	    protected,	   protected_alike, inherited, inherited_alike,
-	    advised_alike, discarded,	    wired};
-
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(done); i++) {
 		place(parent, LOW, SIZE, 0);
@@ -362,6 +361,24 @@ sub_10_touched(void **state)
 		refuse(parent, LOW + PAGE, LOW + 2 * PAGE, sub);
 		empty(parent);
 	}
+}
+
+/* What was done to a part of the range was not done to the rest. */
+static void
+sub_10_part(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(done); i++) {
+		place(parent, LOW, SIZE, 0);
+		check_kr(KERN_SUCCESS, done[i](LOW + PAGE, LOW + 2 * PAGE));
+		for (vm_offset_t va = LOW; va < HIGH; va += PAGE)
+			check_u64(va == LOW + PAGE ? VM_ENTRY_TOUCHED : 0,
+				  map_at(parent, va)->eflags & VM_ENTRY_TOUCHED);
+		empty(parent);
+	}
+	place(parent, LOW, SIZE, 0);
+	check_kr(KERN_SUCCESS, vm_map_discard(parent, LOW, LOW + 2 * PAGE));
+	check_kr(KERN_SUCCESS, vm_map_submap(parent, LOW + 2 * PAGE, HIGH, sub));
 }
 
 static void
@@ -432,6 +449,7 @@ main(void)
 	    {"SUB-10: a fault on the placeholder finds nothing and changes nothing", sub_10},
 	    {"SUB-10: a range that anything was done to is refused", sub_10_touched},
 	    {"SUB-11: a second submap over the same range is refused", sub_11},
+	    {"SUB-10: what was done to a part was not done to the rest", sub_10_part},
 	};
 
 	return host_run(&submap_fixture, tests, ARRAY_SIZE(tests));

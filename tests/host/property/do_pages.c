@@ -95,7 +95,8 @@ do_sync(const struct op *op)
 
 /*
  * discarded: what a discard does to a page.  What is inherited shared is not private; what others
- * shared once counts as theirs or as private, by its account: then memory says which.
+ * shared once counts as theirs as long as anybody else refers to the object, be it for another page of
+ * it: then memory says which.
  */
 static void
 discarded(unsigned space, size_t i)
@@ -131,7 +132,7 @@ do_discard(const struct op *op)
 		return;
 	for (size_t i = c.r.first; i < c.r.end; i++)
 		discarded(op->space, i);
-	world_read_touched(op->space);
+	ref_touch_range(ref, c.r);
 }
 
 /* ---- residency ---- */

@@ -57,8 +57,7 @@ void check_world(void);
 void check_words(unsigned space, size_t page, uint32_t first, uint32_t last);
 /* world_frame: the page of memory that is shown there, *e its entry; NULL: none yet. */
 struct vm_page *world_frame(unsigned space, size_t page, vm_map_entry_t *e);
-/* world_read_touched: which placeholders count as touched, after what may mark more than its range: a
- * wiring that failed, a discard. */
+/* world_read_touched: which placeholders count as touched, after a wiring that failed. */
 void world_read_touched(unsigned space);
 
 /* ---- do_*.c: one function a kind of operation ---- */
