@@ -89,6 +89,8 @@ discard_check(struct discard *d)
 		if ((e->eflags & VM_ENTRY_IS_SUB_MAP) || e->wired_count != 0)
 			return KERN_INVALID_ARGUMENT;
 		next = e->end;
+		/* Now, and not when pages go already: what others do does not change the answer then. */
+		vm_map_entry_own(e);
 		how = discard_how(e);
 		d->cut += how >= DISCARD_MARK;
 		d->replaced += how == DISCARD_REPLACE;
@@ -155,7 +157,6 @@ replace(struct discard *d, vm_map_entry_t e)
 
 	ASSERT(carrier != NULL, "none of %u carriers is left for %#lx-%#lx", d->replaced, e->start,
 	       e->end);
-	vm_map_entry_own(e); /* with the charge, if those who shared it have gone */
 	vm_map_entry_release_pages(e);
 	d->carriers = carrier->next;
 	carrier->object = e->object;

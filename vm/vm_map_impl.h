@@ -276,8 +276,9 @@ kern_return_t vm_map_entry_shadow(vm_map_t map, vm_map_entry_t e);
  * is freed, and its charge is e's again. */
 void vm_map_entry_own(vm_map_entry_t e);
 /* vm_map_entry_shared: may others see what is stored through e, which has an object?  If a fork would
- * share it, they may.  Else they may as long as somebody else refers to what was shared once.  Object
- * locked. */
+ * share it, they may.  Else it is a matter of the books: memory that is not copy-on-write is charged to
+ * its entry as long as it is private, and to its object when it is shared; that the others have gone
+ * vm_map_entry_own() notices.  Object locked. */
 bool vm_map_entry_shared(const struct vm_map_entry *e);
 /* vm_map_entry_split: e is about to be passed on: its part of an object that other parts of the same
  * mapping show becomes an object of its own.  KERN_RESOURCE_SHORTAGE: nothing changed. */

@@ -127,42 +127,28 @@ vm_map_entry_materialise(vm_map_entry_t e)
 	return KERN_SUCCESS;
 }
 
-/* takes_charge: would e, becoming private, take its charge from its object? */
-static bool
-takes_charge(const struct vm_map_entry *e)
-{
-	return (e->object->flags & VM_OBJECT_CHARGED) && !(e->eflags & VM_ENTRY_CHARGED);
-}
-
 /*
- * is_alone: is e's object e's alone, or was it shared, and those who shared it have gone?  Not if
- * somebody could name it; nor if e shows more than the object stands for, as nothing was got for
- * that.  Object locked.
+ * take_charge: e's object, which was shared, is e's alone: e is charged with what it shows, and not
+ * the object.  False: e shows more than the object stands for, and nothing was got for that; it stays
+ * as it is.
  */
 static bool
-is_alone(const struct vm_map_entry *e)
-{
-	const struct vm_object *object = e->object;
-
-	return object->ref_count == 1 && (object->traits & VM_PAGER_ANONYMOUS) &&
-	       !(object->flags & VM_OBJECT_NAMED) &&
-	       (!takes_charge(e) || object->charge >= e->end - e->start);
-}
-
-/* take_charge: e is charged with what it shows, and not its object. */
-static void
 take_charge(vm_map_entry_t e)
 {
 	struct vm_object *object = e->object;
+	vm_size_t length = e->end - e->start;
 
-	if (takes_charge(e)) {
-		object->charge -= e->end - e->start;
+	if ((object->flags & VM_OBJECT_CHARGED) && !(e->eflags & VM_ENTRY_CHARGED)) {
+		if (object->charge < length)
+			return false;
+		object->charge -= length;
 		e->eflags |= VM_ENTRY_CHARGED;
 	}
 	if (object->flags & VM_OBJECT_CHARGED)
 		vm_uncharge(object->charge);
 	object->flags &= ~(VM_OBJECT_SHARED | VM_OBJECT_CHARGED);
 	object->charge = 0;
+	return true;
 }
 
 /* own_locked: vm_map_entry_own, the object being write-locked. */
@@ -171,9 +157,9 @@ own_locked(vm_map_entry_t e)
 {
 	struct vm_object *object = e->object;
 
-	if (!is_alone(e))
+	if (object->ref_count != 1 || !(object->traits & VM_PAGER_ANONYMOUS) ||
+	    (object->flags & VM_OBJECT_NAMED) || !take_charge(e))
 		return;
-	take_charge(e);
 	vm_object_trim(object, window_first(e), window_end(e));
 	object->flags |= VM_OBJECT_ONEMAPPING;
 }
@@ -199,8 +185,7 @@ vm_map_entry_shared(const struct vm_map_entry *e)
 		return true;
 	if (e->eflags & VM_ENTRY_NEEDS_COPY)
 		return false;
-	return !(object->traits & VM_PAGER_ANONYMOUS) ||
-	       ((object->flags & VM_OBJECT_SHARED) && !is_alone(e));
+	return !(object->traits & VM_PAGER_ANONYMOUS) || (object->flags & VM_OBJECT_SHARED);
 }
 
 /* wired_for_good: e's pages are wired, and not just being so. */
