@@ -182,7 +182,8 @@ struct vm_page_counts {
 };
 void vm_page_get_counts(struct vm_page_counts *c);
 
-/* vm_page_zero_idle: zero one frame into the pool; true if there is more to do (sched_idle_hook). */
+/* vm_page_zero_idle: zero one frame into the pool, or, while memory is short, give back what this
+ * processor has in store; true if there is more to do (sched_idle_hook). */
 bool vm_page_zero_idle(void);
 
 #endif

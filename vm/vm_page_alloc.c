@@ -10,7 +10,8 @@
  * counts as such and its vm_page says so.
  *
  * While memory is short, freed frames bypass the caches, so that whoever waits for one finds it, on
- * whatever processor it runs.
+ * whatever processor it runs.  Who must wait also calls the idle processors, which give back what is in
+ * their caches; a busy one keeps its few.
  */
 #include <machine/cpu.h>
 #include "kernel/base/clock.h"
@@ -280,11 +281,30 @@ pool_end(struct vm_page *m)
 	return room;
 }
 
+/* give_back: what this processor has in store, for others who wait. */
+static void
+give_back(void)
+{
+	struct frame_cache *c;
+
+	preempt_enter();
+	c = &caches[cpu_id()];
+	if (c->count != 0)
+		cache_drain(c, 0);
+	preempt_exit();
+	vm_page_wake_waiters();
+}
+
 bool
 vm_page_zero_idle(void)
 {
-	struct vm_page *m = memory_is_short() ? NULL : pool_begin();
+	struct vm_page *m;
 
+	if (memory_is_short()) {
+		give_back();
+		return false;
+	}
+	m = pool_begin();
 	if (m == NULL)
 		return false;
 	pmap_zero_page(m);
@@ -298,6 +318,20 @@ vm_page_wake_waiters(void)
 		sleepq_wake_all(&waiters);
 }
 
+/* call_idle: the other processors look whether they have something to do: those that have not will
+ * call vm_page_zero_idle(), and find that memory is short. */
+static void
+call_idle(void)
+{
+	bool irqs = cpu_irq_save();
+
+	for (uint32_t id = 0; id < cpu_count(); id++) {
+		if (id != cpu_id())
+			cpu_reschedule(id);
+	}
+	cpu_irq_restore(irqs);
+}
+
 /* wait_for_frames: until frames were freed, or a short time. */
 static enum sleepq_result
 wait_for_frames(const char *why, int sleep_flags)
@@ -307,6 +341,7 @@ wait_for_frames(const char *why, int sleep_flags)
 	assert_may_fault("vm_page_wait");
 	__atomic_add_fetch(&waiters, 1, __ATOMIC_SEQ_CST);
 	sleepq_prepare(&waiters, why);
+	call_idle();
 	if (vm_phys_free_frames() >= ENOUGH_FRAMES)
 		sleepq_cancel();
 	else

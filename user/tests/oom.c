@@ -240,6 +240,78 @@ growth_refused(void)
 	tap_no_leak(&before, SLACK);
 }
 
+/* ---- Frames that processors keep ---- */
+
+#define STORE_PAGES 256	     /* more than a processor keeps */
+#define RESERVED    (2 * 32) /* frames that programs do not get */
+#define STRIDE \
+	(2 * MIB) /* pages so far apart need a page table each, which is promised to nobody */
+#define SPREAD_FROM (1024 * GIB)
+#define SPREAD_MAX  8192
+
+static uint64_t *left; /* frames that were free when the eater looked last */
+
+/* Each processor gets some frames back, and has nothing to do afterwards. */
+static void
+fill_stores(void)
+{
+	struct system_info info;
+
+	REQUIRE_EQ(system_info(&info), 0);
+	for (uint64_t cpu = 0; cpu < info.cpus; cpu++) {
+		REQUIRE_EQ(thread_affinity(HANDLE_SELF, 1ul << cpu), 0);
+		char *p = map_pages(STORE_PAGES * PAGE_SIZE, PROT_RW);
+
+		REQUIRE(p != NULL);
+		for (uint64_t at = 0; at < STORE_PAGES * PAGE_SIZE; at += PAGE_SIZE) {
+			touch(ADDR(p) + at);
+		}
+		unmap_pages(p, STORE_PAGES * PAGE_SIZE);
+	}
+	REQUIRE_EQ(thread_affinity(HANDLE_SELF, 1), 0);
+}
+
+/* Eat what is promised but SPREAD_MAX pages, then these, which take twice as many frames. */
+static void
+eat_spread(void *arg)
+{
+	uint64_t args = VM_MAP_ARGS(PROT_RW, PROT_RW, VM_MAP_FLAG_FIXED | VM_MAP_FLAG_EXCL);
+	struct system_info info;
+
+	(void)arg;
+	fill_stores();
+	REQUIRE_EQ(system_info(&info), 0);
+	uint64_t bytes = info.commit_limit - info.commit_used - SPREAD_MAX * PAGE_SIZE;
+	char *p = map_pages(bytes, PROT_RW);
+
+	REQUIRE(p != NULL);
+	for (uint64_t at = 0; at < bytes; at += PAGE_SIZE) {
+		touch(ADDR(p) + at);
+	}
+	for (uint64_t i = 0; i < SPREAD_MAX; i++) {
+		uint64_t at = SPREAD_FROM + i * STRIDE;
+
+		REQUIRE_EQ(system_info(&info), 0);
+		*left = info.pages_free;
+		if (vm_map(HANDLE_SELF, at, PAGE_SIZE, args, 0, 0) < 0) {
+			break;
+		}
+		touch(at);
+	}
+}
+
+static void
+stores_are_found(void)
+{
+	left = map_shared(sizeof(*left));
+	REQUIRE(left != NULL);
+	struct proc_status status = tap_run(eat_spread, NULL);
+
+	expect_end_of_eater(&status);
+	tap_note("%lu frames were left", *left);
+	EXPECT(*left <= RESERVED);
+}
+
 /* ---- Other things that run out ---- */
 
 #define MANY 4096
@@ -407,6 +479,7 @@ static const struct tap_test tests[] = {
     {"another process works on while one eats", others_go_on},
     {"FRK-04: a fork without memory is refused and the process goes on", fork_refused},
     {"stack growth without memory ends the process only", growth_refused},
+    {"nobody starves while processors have frames in store", stores_are_found},
     {"objects run out and come back", objects},
     {"processes run out and come back", processes},
     {"handles run out and come back", duplicates},

@@ -69,6 +69,13 @@ cpu_id(void)
 	return curcpu()->id;
 }
 
+/* No processor is idle here. */
+static inline void
+cpu_reschedule(uint32_t cpu)
+{
+	(void)cpu;
+}
+
 static inline uint64_t
 cpu_timestamp(void)
 {
