@@ -18,6 +18,7 @@
 ## make fuzz-model [STEPS=n] [SEED=n]   random operations on vm/ and on a model; a failure is shrunk
 ## make fuzz [SECONDS=n] [KEEP=1]  likewise by libFuzzer (clang); KEEP: its finds join the corpus
 ## make test-plants [P=text]      do host tests notice planted faults?
+## make test-models [M=text]      all states of the models of the kernel's protocols, by Spin
 ## make test-qemu [T=pattern] [SMP=n]             boots and user programs, on 1, 2 and 4 processors
 ## make torture [SECONDS=n] [SEED=n] [SMP=n]      many threads at once, random operations
 ## make coverage                  what of vm/ the tests of host and machine execute
@@ -276,9 +277,9 @@ doctor:
 		exit 1; }
 	@tools/doctor
 
-.PHONY: test test-host test-race test-plants test-qemu test-behaviours
+.PHONY: test test-host test-race test-plants test-models test-qemu test-behaviours
 test: setup
-	@tools/test-all $(SUBMAKE) -- test-host test-plants test-qemu test-behaviours
+	@tools/test-all $(SUBMAKE) -- test-host test-plants test-models test-qemu test-behaviours
 
 test-host:
 	@$(SUBMAKE) -C tests/host O=$(abspath build)/host test
@@ -296,6 +297,10 @@ fuzz:
 
 test-plants:
 	@$(SUBMAKE) -C tests/host O=$(abspath build)/host plants
+
+test-models:
+	@$(PROVE) --jobs $(JOBS) --failures --comments --exec tools/test-models \
+		$(or $(wildcard tests/models/*$(M)*.pml),$(error no model is called like '$(M)'))
 
 test-race:
 	@$(SUBMAKE) -C tests/host O=$(abspath build)/host race
