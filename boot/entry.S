@@ -291,24 +291,32 @@ boot_high:
 	.size	boot_high, . - boot_high
 
 /*
- * boot_ap_high: the same for another processor.  smp_start (smp.c) says what it is to work with.
+ * boot_ap_high: the same for another processor.  smp_start (smp.c) says what it is to work with; with
+ * smp_start.percpu it takes the rest.  If that is gone it has come too late, and stays here.
  */
 	.globl	boot_ap_high
 	.type	boot_ap_high, @function
 boot_ap_high:
 	.cfi_startproc
 	.cfi_undefined rip
+	xorl	%ebx, %ebx
+	xchgq	%rbx, smp_start + SMP_START_PERCPU
+	testq	%rbx, %rbx
+	jz	boot_ap_stay
 	movq	smp_start + SMP_START_CR3, %rax
 	movq	%rax, %cr3
 	movq	smp_start + SMP_START_STACK, %rsp
-	movq	smp_start + SMP_START_PERCPU, %rax
-	movq	%rax, %rdx
+	movq	%rbx, %rax
+	movq	%rbx, %rdx
 	shrq	$32, %rdx
 	movl	$MSR_GS_BASE, %ecx
 	wrmsr
 	xorl	%ebp, %ebp
 	call	smp_entered
 	ud2
+boot_ap_stay:
+	hlt
+	jmp	boot_ap_stay
 	.cfi_endproc
 	.size	boot_ap_high, . - boot_ap_high
 

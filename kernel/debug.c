@@ -32,6 +32,7 @@ debug_init(void)
 #else
 
 static const char *const switches[] = {
+    "debug.absent",
     "debug.fault",
     "debug.frames",
     "debug.poison",

@@ -294,5 +294,5 @@ run_supervise(struct proc *p)
 	kprintf("pagoda: %s has ended, status %d\n", p->name, exit_status(&status));
 	proc_unref(p);
 	run_report(exit_status(&status));
-	cpu_exit(run.run_mode ? CPU_EXIT_OK : CPU_EXIT_FAIL);
+	machine_end(run.run_mode ? CPU_EXIT_OK : CPU_EXIT_FAIL);
 }

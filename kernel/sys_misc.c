@@ -10,6 +10,7 @@
 #include <pagoda/errno.h>
 #include "kernel/base/clock.h"
 #include "kernel/base/debug.h"
+#include "kernel/base/panic.h"
 #include "kernel/base/print.h"
 #include "kernel/base/sleepq.h"
 #include "kernel/futex.h"
@@ -222,5 +223,5 @@ sys_shutdown(const struct trapframe *tf)
 		return -EPERM;
 	kprintf("pagoda: shut down, status %d\n", status);
 	run_report(status);
-	cpu_exit(status == 0 || run_mode() ? CPU_EXIT_OK : CPU_EXIT_FAIL);
+	machine_end(status == 0 || run_mode() ? CPU_EXIT_OK : CPU_EXIT_FAIL);
 }

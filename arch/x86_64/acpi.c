@@ -28,8 +28,8 @@
 
 #define IOAPIC_CLASSIC_BASE 0xfec00000
 
-#define CPU_ENABLED	    1
-#define CPU_ONLINE_CAPABLE  2
+#define CPU_ENABLED	    1 /* without it: not there, or not yet */
+#define LAPIC_ID_NOBODY	    255
 #define POLARITY_MASK	    3
 #define POLARITY_ACTIVE_LOW 3
 #define TRIGGER_MASK	    (3 << 2)
@@ -164,12 +164,19 @@ find_madt(const uint8_t *rsdp)
 	return h != NULL && h->length >= sizeof(struct madt) ? (const struct madt *)h : NULL;
 }
 
+/* add_cpu: one that can be started; some firmware lists each both ways. */
 static void
 add_cpu(struct acpi_info *info, uint32_t apic_id, uint32_t flags)
 {
-	if ((flags & (CPU_ENABLED | CPU_ONLINE_CAPABLE)) == 0)
+	if ((flags & CPU_ENABLED) == 0)
 		return;
-	if (info->cpu_count < MACHINE_MAX_CPUS)
+	for (uint32_t i = 0; i < info->cpu_count; i++) {
+		if (info->cpu_apic_id[i] == apic_id)
+			return;
+	}
+	if (info->cpu_count == MACHINE_MAX_CPUS)
+		info->cpus_beyond++;
+	else
 		info->cpu_apic_id[info->cpu_count++] = apic_id;
 }
 
@@ -201,7 +208,8 @@ read_entry(struct acpi_info *info, const struct madt_entry *e)
 	case MADT_LAPIC:
 		if (e->length < MADT_ENTRY_SIZE(lapic))
 			return false;
-		add_cpu(info, e->u.lapic.apic_id, e->u.lapic.flags);
+		if (e->u.lapic.apic_id != LAPIC_ID_NOBODY)
+			add_cpu(info, e->u.lapic.apic_id, e->u.lapic.flags);
 		return true;
 	case MADT_X2APIC:
 		if (e->length < MADT_ENTRY_SIZE(x2apic))
@@ -273,5 +281,9 @@ acpi_init(const struct boot_info *bi)
 		assume_classic(info);
 	if (!info->present)
 		add_ioapic(info, IOAPIC_CLASSIC_BASE, 0);
-	kprintf("acpi: %u processors, %u I/O APICs\n", info->cpu_count, info->ioapic_count);
+	kprintf("acpi: %u processors, %u I/O APICs\n", info->cpu_count + info->cpus_beyond,
+		info->ioapic_count);
+	if (info->cpus_beyond != 0)
+		kprintf("acpi: this kernel knows no more than %u processors, %u are not used\n",
+			MACHINE_MAX_CPUS, info->cpus_beyond);
 }

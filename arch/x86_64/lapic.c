@@ -48,6 +48,7 @@
 #define COMMAND_ASSERT	      0x04000
 #define COMMAND_LEVEL	      0x08000
 #define XAPIC_ID_SHIFT	      24
+#define XAPIC_ID_ALL	      255
 
 /* Constant after lapic_init on the boot processor. */
 static volatile uint32_t *registers; /* NULL: x2APIC */
@@ -123,12 +124,20 @@ lapic_eoi(void)
 	lapic_write(LAPIC_EOI, 0);
 }
 
-/* send: have the command carried out on the processor with this number.  Interrupts off: the two
- * halves of xAPIC's register belong together. */
+bool
+lapic_reaches(uint32_t apic_id)
+{
+	return registers == NULL || apic_id < XAPIC_ID_ALL;
+}
+
+/* send: have the command carried out on the processor with this number, which then sees what was
+ * stored before: writing an MSR does not imply that.  Interrupts off: the two halves of xAPIC's
+ * register belong together. */
 static void
 send(uint32_t apic_id, uint32_t command)
 {
 	if (registers == NULL) {
+		__asm__ volatile("mfence; lfence" : : : "memory");
 		msr_write(X2APIC_MSRS + (LAPIC_COMMAND >> REGISTER_SHIFT),
 			  (uint64_t)apic_id << 32 | command);
 		return;
@@ -142,8 +151,6 @@ send(uint32_t apic_id, uint32_t command)
 void
 lapic_send(uint32_t apic_id, uint8_t vector)
 {
-	/* What was stored before is seen by who is interrupted: in x2APIC mode this is not implied. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	send(apic_id, COMMAND_ASSERT | vector);
 }
 

@@ -6,7 +6,7 @@
  *	vector 32-255	interrupts		irq.c
  *	paranoid ones	NMI, double fault, machine check: the end; debug in the kernel: noted
  *
- * An NMI is a panic's that stops this processor, a broken machine's, or somebody's who wants to know
+ * An NMI is a panic's, or the machine's end's, that stops this processor, a broken machine's, or somebody's who wants to know
  * where a hanging kernel is: a button, or the host when a run's time is over.
  */
 #include <stddef.h>
@@ -154,8 +154,10 @@ trap_dispatch_paranoid(struct trapframe *tf)
 	case TRAP_DOUBLE_FAULT:
 		report_double_fault(tf);
 	case TRAP_NMI:
-		if (panic_active())
+		if (panic_stops_me())
 			panic_stand_still(tf->rip, tf->rbp);
+		if (panic_active())
+			return; /* this one reports already */
 		panic_prepare();
 		trapframe_print(tf);
 		panic("%s: the host asks, or the machine is broken", trap_name(tf->vector));

@@ -201,10 +201,8 @@ lockorder_assert_sleepable(const char *what)
 }
 
 void
-lockorder_print(void)
+lockorder_print(const struct thread *t)
 {
-	const struct thread *t = curthread();
-
 	if (t == NULL)
 		return;
 	for (uint32_t i = 0; i < t->lockorder.count; i++) {

@@ -17,6 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct thread;
+
 enum lock_rank {
 	LOCK_RANK_PROC = 1,
 	LOCK_RANK_MAP_USER,   /* several at once: fork */
@@ -67,8 +69,8 @@ void lockorder_release(const void *lock);
 void lockorder_assert_none(enum lock_rank max, const char *what);
 /* lockorder_assert_sleepable: panic unless the current thread may sleep here. */
 void lockorder_assert_sleepable(const char *what);
-/* lockorder_print: what the current thread holds, for panic reports. */
-void lockorder_print(void);
+/* lockorder_print: what t, which does not go on, holds, for panic reports. */
+void lockorder_print(const struct thread *t);
 #else
 static inline void
 lockorder_acquire(const void *l, const char *n, enum lock_rank r, uintptr_t pc)
@@ -96,8 +98,9 @@ lockorder_assert_sleepable(const char *what)
 	(void)what;
 }
 static inline void
-lockorder_print(void)
+lockorder_print(const struct thread *t)
 {
+	(void)t;
 }
 #endif
 

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The end of the road.
+ * The end of the road: of a kernel that is broken, and of a machine that has done its work.
  *
- * The first processor that panics has the word.  It stops all others, by an interrupt that cannot be
+ * The first processor that panics has the last word.  It stops all others, by an interrupt that cannot be
  * masked, so that they neither go on nor mix their reports into its; one that does not answer is named.
  * The report goes from what is safest to what is least: message, thread, registers, locks, backtrace,
  * then each of the others tells where it was stopped, then the hooks of the upper storeys, which read
  * structures that may be the ones that broke.  If a step panics or faults in its turn, the report ends
- * there and the machine with it: panic_owner says that it is our second time.
+ * there and the machine with it: last_word says that it is our second time.
+ *
+ *	last_word	NOBODY --machine_end()--> self | ENDING --panic()--> self or another
+ *			   `----------------panic()----------------------^
  *
  * Nothing here takes a lock, and interrupts stay off.
  */
@@ -21,17 +24,19 @@
 #include <stdarg.h>
 #include <stdint.h>
 
-#define PANIC_NOBODY 0u
-#define PATIENCE     5000000000ul /* ticks of the time-stamp counter: a second or two */
+#define NOBODY	 0u
+#define ENDING	 0x80000000u  /* no panic: the machine ends in good order */
+#define PATIENCE 5000000000ul /* ticks of the time-stamp counter: a second or two */
 
 /* The call of the function this is used in: what is behind it may be another function. */
 #define CALLER_PC ((uintptr_t)__builtin_return_address(0) - 1)
 #define CALLER_FP (*(uintptr_t *)__builtin_frame_address(0))
 
-static uint32_t panic_owner; /* processor id + 1 of the first that panicked; set once, atomically */
-static bool prepared;	     /* by panic_prepare(); the owner's */
-static uint32_t stopped;     /* (a) processors that stand still, a bit each */
-static uint32_t turn;	     /* (a) id + 1 of the one that is to report, 0: none */
+static uint32_t last_word; /* (a) id + 1 of the processor that has it, perhaps ENDING */
+static bool prepared;	   /* by panic_prepare(); the owner's */
+static uint32_t asked;	   /* processors that were to stop, a bit each; the owner's */
+static uint32_t stopped;   /* (a) those of them that stand still */
+static uint32_t turn;	   /* (a) id + 1 of the one that is to report, 0: none */
 static struct list panic_hooks = LIST_INITIALIZER(panic_hooks); /* changed during boot only */
 
 void
@@ -43,28 +48,38 @@ panic_hook_register(struct panic_hook *h)
 bool
 panic_active(void)
 {
-	return __atomic_load_n(&panic_owner, __ATOMIC_RELAXED) != PANIC_NOBODY;
+	uint32_t owner = __atomic_load_n(&last_word, __ATOMIC_RELAXED);
+
+	return owner != NOBODY && (owner & ENDING) == 0;
+}
+
+bool
+panic_stops_me(void)
+{
+	uint32_t owner = __atomic_load_n(&last_word, __ATOMIC_ACQUIRE);
+
+	return owner != NOBODY && (owner & ~ENDING) != curcpu()->id + 1;
 }
 
 static void
-panic_print_thread(void)
+print_thread(const struct thread *t)
 {
-	const struct thread *t = curthread();
-
-	kprintf("  processor %u, interrupts %u deep, spinlocks %u deep\n", curcpu()->id,
-		curcpu()->irq_depth, curcpu()->spin_depth);
 	if (t != NULL)
 		kprintf("  thread %llu \"%s\", kernel stack %#lx-%#lx\n", (unsigned long long)t->id,
 			t->name, (unsigned long)t->kstack_base, (unsigned long)t->kstack_top);
-	cpu_print_registers();
 }
 
 /* processor_report: what this one runs, and where. */
 static void
 processor_report(uintptr_t pc, uintptr_t fp)
 {
-	panic_print_thread();
-	lockorder_print();
+	const struct percpu *c = curcpu();
+
+	kprintf("  processor %u, interrupts %u deep, spinlocks %u deep\n", c->id, c->irq_depth,
+		c->spin_depth);
+	print_thread(c->curthread);
+	cpu_print_registers();
+	lockorder_print(c->curthread);
 	backtrace_print(pc, fp);
 }
 
@@ -106,45 +121,77 @@ await(const uint32_t *word, uint32_t bits)
 static void
 stop_others(void)
 {
-	uint32_t asked = cpu_stop_others();
+	uint32_t others = cpu_stop_others();
 
-	if (asked != 0)
-		(void)await(&stopped, asked);
-	asked &= ~__atomic_load_n(&stopped, __ATOMIC_ACQUIRE);
-	for (; asked != 0; asked &= asked - 1)
-		kprintf("\npanic: processor %u does not answer\n", (unsigned)__builtin_ctz(asked));
+	if (others != 0)
+		(void)await(&stopped, others);
+	asked = others; /* now no other owner writes it */
 }
 
-/* report_others: each in its turn. */
+/* mute: the processors that were to stop and do not. */
+static uint32_t
+mute(void)
+{
+	return asked & ~__atomic_load_n(&stopped, __ATOMIC_ACQUIRE);
+}
+
+/* report_others: each in its turn; of the mute ones what their memory says. */
 static void
 report_others(void)
 {
-	uint32_t left = __atomic_load_n(&stopped, __ATOMIC_ACQUIRE);
+	uint32_t left = asked & ~mute();
 
 	for (; left != 0; left &= left - 1) {
 		__atomic_store_n(&turn, (uint32_t)__builtin_ctz(left) + 1, __ATOMIC_RELEASE);
 		(void)await(&turn, 0);
 	}
+	for (left = mute(); left != 0; left &= left - 1) {
+		const struct percpu *c = &percpu_area[__builtin_ctz(left)];
+
+		kprintf("  processor %u, of which nothing is heard\n", c->id);
+		print_thread(c->curthread);
+		lockorder_print(c->curthread);
+	}
+}
+
+/* claim: have the last word, with these bits; false if this processor has had it.  Where another one has
+ * it, this one stands still. */
+static bool
+claim(uint32_t bits)
+{
+	uint32_t self = curcpu()->id + 1, owner = NOBODY;
+
+	cpu_irq_disable();
+	while (!__atomic_compare_exchange_n(&last_word, &owner, self | bits, false,
+					    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		if (owner == self)
+			return false;
+		if ((owner & ENDING) == 0 || bits != 0)
+			panic_stand_still(CALLER_PC, CALLER_FP);
+	}
+	return true;
 }
 
 /* panic_claim: become the processor that reports, with the others stopped; true if this is its first
- * panic.  Where another one reports already, it stands still. */
+ * panic. */
 static bool
 panic_claim(void)
 {
-	uint32_t owner = PANIC_NOBODY, self;
+	if (!claim(0))
+		return false;
+	print_panic_mode();
+	stop_others();
+	for (uint32_t left = mute(); left != 0; left &= left - 1)
+		kprintf("\npanic: processor %u does not answer\n", (unsigned)__builtin_ctz(left));
+	return true;
+}
 
-	cpu_irq_disable();
-	self = curcpu()->id + 1;
-	if (__atomic_compare_exchange_n(&panic_owner, &owner, self, false, __ATOMIC_ACQ_REL,
-					__ATOMIC_ACQUIRE)) {
-		print_panic_mode();
-		stop_others();
-		return true;
-	}
-	if (owner != self)
-		panic_stand_still(CALLER_PC, CALLER_FP);
-	return false;
+void
+machine_end(uint32_t code)
+{
+	(void)claim(ENDING);
+	stop_others();
+	cpu_exit(code);
 }
 
 void

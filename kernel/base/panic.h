@@ -25,10 +25,16 @@ struct panic_hook {
  */
 _Noreturn void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* machine_end: stop the other processors, and end the machine in good order: cpu_exit(code).  Callable
+ * where a thread runs; no lock held. */
+_Noreturn void machine_end(uint32_t code);
+
 /* panic_prepare: stop the other processors, to report something before panic(), which must follow.
+ * panic_stops_me: is this processor to stop, for another one's panic or as the machine ends?
  * panic_stand_still: this processor, stopped at pc with the frame fp, is to do nothing but to report that
  * when its turn comes. */
 void panic_prepare(void);
+bool panic_stops_me(void);
 _Noreturn void panic_stand_still(uintptr_t pc, uintptr_t fp);
 
 /* panic_hook_register: have h->report() called in a panic, after the backtrace.  Boot only. */

@@ -37,7 +37,7 @@ die(const char *message)
 		model_last_words(message);
 	fprintf(stderr, "%s\n", message);
 	if (first) {
-		lockorder_print();
+		lockorder_print(curthread());
 		__sanitizer_print_stack_trace();
 	}
 	_exit(EXIT_FAILURE);

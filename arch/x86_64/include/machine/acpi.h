@@ -18,6 +18,7 @@ struct acpi_info {
 
 	uint32_t cpu_count;
 	uint32_t cpu_apic_id[MACHINE_MAX_CPUS]; /* usable processors, in the table's order */
+	uint32_t cpus_beyond;			/* as usable, but more than there is room for */
 
 	uint32_t ioapic_count;
 	struct {

@@ -27,6 +27,9 @@ void lapic_send_nmi(uint32_t apic_id);
 void lapic_send_init(uint32_t apic_id);
 void lapic_send_startup(uint32_t apic_id, uint32_t page);
 
+/* lapic_reaches: can the processor with this APIC number be interrupted at all? */
+bool lapic_reaches(uint32_t apic_id);
+
 /* lapic_id: this processor's number as interrupts are addressed to it. */
 uint32_t lapic_id(void);
 
