@@ -21,6 +21,7 @@
 ## make test-models [M=text]      all states of the models of the kernel's protocols, by Spin
 ## make test-qemu [T=pattern] [SMP=n]             boots and user programs, on 1, 2 and 4 processors
 ## make torture [SECONDS=n] [SEED=n] [SMP=n]      many threads at once, random operations
+## make boots [N=50] [SMP=4]      boot again and again: does each processor come, each time?
 ## make coverage                  what of vm/ the tests of host and machine execute
 ## make gdb [T="program arg ..."]  QEMU stopped at the first instruction, GDB attached
 ## make gdb-replay [T="program arg ..."] [CMDLINE="words for the kernel"]
@@ -312,6 +313,10 @@ test-qemu: all iso
 torture: all
 	@tools/run --smp $(or $(filter-out 1,$(SMP)),4) --timeout $$(( $(or $(SECONDS),60) * 3 + 60 )) \
 		bin/torture $(or $(SECONDS),60) $(SEED)
+
+.PHONY: boots
+boots: all
+	@PAGODA_BUILD_DIR=$(O) tools/boots -n $(or $(N),50) -s $(or $(filter-out 1,$(SMP)),4)
 
 # What the others left in build/tap, against the table of behaviours.
 test-behaviours:
