@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
+#include <machine/percpu.h>
 #include "kernel/base/clock.h"
 #include "kernel/base/lockorder.h"
 #include "kernel/base/panic.h"

@@ -18,6 +18,7 @@ struct percpu {
 	uint32_t spin_irqs_were_on;
 	uint32_t irq_depth;
 	bool irqs_on;
+	uint32_t apic_id;
 	struct pmap *loaded_pmap;
 };
 
