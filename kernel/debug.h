@@ -14,4 +14,7 @@ void debug_fault(void);
 /* debug_fault_named: do it; returns, with false, only if the name is unknown.  Debug kernels only. */
 bool debug_fault_named(const char *name);
 
+/* debug_report: what the command line wants to see when the machine ends in good order. */
+void debug_report(void);
+
 #endif

@@ -19,6 +19,7 @@
 #include "kernel/base/print.h"
 #include "kernel/base/sleepq.h"
 #include "kernel/base/string.h"
+#include "kernel/debug.h"
 #include "kernel/elf.h"
 #include "kernel/exec.h"
 #include "kernel/exec_args.h"
@@ -273,15 +274,17 @@ exit_status(const struct proc_status *s)
 }
 
 void
-run_report(int status)
+run_end(int status, uint32_t code)
 {
 	char line[STATUS_LINE_SIZE];
-	int n;
 
-	if (!run.run_mode)
-		return;
-	n = ksnprintf(line, sizeof(line), "exit %d\n", status & STATUS_MASK);
-	debugcon_write(DEBUGCON_STATUS, line, (size_t)n);
+	debug_report();
+	if (run.run_mode) {
+		int n = ksnprintf(line, sizeof(line), "exit %d\n", status & STATUS_MASK);
+
+		debugcon_write(DEBUGCON_STATUS, line, (size_t)n);
+	}
+	machine_end(code);
 }
 
 void
@@ -293,6 +296,5 @@ run_supervise(struct proc *p)
 		;
 	kprintf("pagoda: %s has ended, status %d\n", p->name, exit_status(&status));
 	proc_unref(p);
-	run_report(exit_status(&status));
-	machine_end(run.run_mode ? CPU_EXIT_OK : CPU_EXIT_FAIL);
+	run_end(exit_status(&status), run.run_mode ? CPU_EXIT_OK : CPU_EXIT_FAIL);
 }

@@ -27,7 +27,8 @@ _Noreturn void run_supervise(struct proc *p);
 /* run_mode: does one program have the machine?  Constant after boot. */
 bool run_mode(void);
 
-/* run_report: in run mode, tell the host the status that the run ends with. */
-void run_report(int status);
+/* run_end: end the machine in good order, with this code for cpu_exit(); in run mode the host is told
+ * the status of the program. */
+_Noreturn void run_end(int status, uint32_t code);
 
 #endif

@@ -10,7 +10,6 @@
 #include <pagoda/errno.h>
 #include "kernel/base/clock.h"
 #include "kernel/base/debug.h"
-#include "kernel/base/panic.h"
 #include "kernel/base/print.h"
 #include "kernel/base/sleepq.h"
 #include "kernel/futex.h"
@@ -222,6 +221,5 @@ sys_shutdown(const struct trapframe *tf)
 	if (!curproc()->root)
 		return -EPERM;
 	kprintf("pagoda: shut down, status %d\n", status);
-	run_report(status);
-	machine_end(status == 0 || run_mode() ? CPU_EXIT_OK : CPU_EXIT_FAIL);
+	run_end(status, status == 0 || run_mode() ? CPU_EXIT_OK : CPU_EXIT_FAIL);
 }

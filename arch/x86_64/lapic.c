@@ -108,6 +108,7 @@ lapic_init(void)
 	if (!x2apic_works())
 		registers = pmap_map_registers(base, PAGE_SIZE);
 	lapic_cpu_init();
+	kprintf("apic: number %u, %s\n", lapic_id(), registers != NULL ? "xAPIC" : "x2APIC");
 }
 
 uint32_t

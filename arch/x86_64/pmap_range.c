@@ -15,15 +15,18 @@
 #include "kernel/base/debug.h"
 #include "kernel/base/panic.h"
 
-/* The most mappings that one batch works on; fewer if it has to note each of them. */
+/* The most mappings that one batch works on, fewer if it has to note each of them; and the most level-1
+ * tables that it looks through, which may be all but empty. */
 #define RANGE_BATCH  debug_limit(1024, 3)
 #define REMOVE_BATCH debug_limit(TLB_BATCH_PAGES, 3)
+#define TABLES_BATCH debug_limit(16, 1)
 
 struct cursor {
 	const struct pmap *pmap;
 	vm_offset_t va, end; /* what is left to look at */
 	pte_t *pte;	     /* of va, in a level-1 table */
-	pte_t *limit; /* end of that table, or of the range; not above pte: table not known */
+	pte_t *limit;	 /* end of that table, or of the range; not above pte: table not known */
+	unsigned tables; /* entered in this batch */
 };
 
 /* cursor_enter_table: stand at va, which this level-1 table maps. */
@@ -39,14 +42,14 @@ cursor_enter_table(struct cursor *c, pte_t *table)
 }
 
 /* cursor_descend: go to the level-1 table of va, or to the next one that there is, and move va
- * there; false if that is not below the end. */
+ * there; false if that is not below the end, or not for this batch: then va is below the end. */
 static bool
 cursor_descend(struct cursor *c)
 {
 	pte_t *table = c->pmap->root;
 	int level = PT_LEVELS;
 
-	if (c->va >= c->end)
+	if (c->va >= c->end || c->tables++ == TABLES_BATCH)
 		return false;
 	if (c->pmap->recent == pmap_recent(c->va)) {
 		cursor_enter_table(c, c->pmap->recent_table);
@@ -81,7 +84,8 @@ cursor_advance(struct cursor *c)
 
 /*
  * cursor_next: the entry of the first mapping from va on, and va is its address; NULL if there is
- * none below the end.  The caller steps over it with cursor_advance().
+ * none below the end, or, with va still below it, none in this batch.  The caller steps over it with
+ * cursor_advance().
  */
 static inline pte_t *
 cursor_next(struct cursor *c)
@@ -94,11 +98,12 @@ cursor_next(struct cursor *c)
 	return NULL;
 }
 
-/* cursor_forget_table: it may be gone when the lock was released. */
+/* cursor_next_batch: the table may be gone when the lock was released. */
 static inline void
-cursor_forget_table(struct cursor *c)
+cursor_next_batch(struct cursor *c)
 {
 	c->pte = c->limit = NULL;
+	c->tables = 0;
 }
 
 /* What is done to one mapping. */
@@ -115,27 +120,26 @@ range_apply(struct pmap *pmap, vm_offset_t start, vm_offset_t end, range_op *op,
 	    unsigned most)
 {
 	struct cursor c = {.pmap = pmap, .va = start, .end = end};
-	pte_t *pte;
+	bool more;
 
 	ASSERT(page_aligned(start | end) && start <= end && pmap_contains(pmap, start, end),
 	       "range %#lx-%#lx", start, end);
 	do {
 		struct tlb_batch batch;
 		unsigned budget = most;
+		pte_t *pte = NULL;
 
 		tlb_batch_init(&batch, pmap);
 		spinlock_lock(&pmap->lock);
-		pte = NULL;
 		while (budget-- > 0 && pmap->resident > 0 && (pte = cursor_next(&c)) != NULL) {
 			op(pmap, c.va, pte, &batch, arg);
 			cursor_advance(&c);
 		}
-		if (pmap->resident == 0)
-			pte = NULL;
+		more = pmap->resident > 0 && (pte != NULL || c.va < c.end);
 		tlb_batch_finish(&batch);
 		spinlock_unlock(&pmap->lock);
-		cursor_forget_table(&c);
-	} while (pte != NULL);
+		cursor_next_batch(&c);
+	} while (more);
 }
 
 /* op_remove: unmap, unless the entry has a bit of `keep`. */
@@ -218,13 +222,17 @@ bool
 pmap_next(struct pmap *pmap, vm_offset_t start, vm_offset_t end, vm_offset_t *va)
 {
 	struct cursor c = {.pmap = pmap, .va = start, .end = end};
-	bool found;
+	bool found, more;
 
 	ASSERT(page_aligned(start | end) && pmap_contains(pmap, start, end), "range %#lx-%#lx",
 	       start, end);
-	spinlock_lock(&pmap->lock);
-	found = pmap->resident > 0 && cursor_next(&c) != NULL;
-	spinlock_unlock(&pmap->lock);
+	do {
+		spinlock_lock(&pmap->lock);
+		found = pmap->resident > 0 && cursor_next(&c) != NULL;
+		more = !found && pmap->resident > 0 && c.va < c.end;
+		spinlock_unlock(&pmap->lock);
+		cursor_next_batch(&c);
+	} while (more);
 	if (found)
 		*va = c.va;
 	return found;

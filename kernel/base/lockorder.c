@@ -24,6 +24,8 @@
 
 #ifdef CONFIG_DEBUG
 
+#include "kernel/base/clock.h"
+#include "kernel/base/lockhold.h"
 #include "kernel/base/panic.h"
 #include "kernel/base/print.h"
 #include "kernel/base/sched.h"
@@ -107,8 +109,13 @@ push(struct lockorder *lo, const void *lock, const char *name, enum lock_rank ra
 {
 	VERIFY(lo->count < LOCKORDER_MAX_HELD, "\"%s\" would be lock %u of one thread", name,
 	       lo->count + 1);
-	lo->held[lo->count++] =
-	    (struct lockorder_held){.lock = lock, .name = name, .pc = pc, .rank = rank};
+	lo->held[lo->count++] = (struct lockorder_held){
+	    .lock = lock,
+	    .name = name,
+	    .pc = pc,
+	    .since = rank >= LOCK_RANK_SPIN ? clock_now() : 0,
+	    .rank = rank,
+	};
 }
 
 void
@@ -139,21 +146,53 @@ lockorder_note(const void *lock, const char *name, enum lock_rank rank, uintptr_
 }
 
 void
+lockorder_taken(void)
+{
+	struct lockorder *lo = lockorder_mine();
+
+	if (lo != NULL)
+		lo->held[lo->count - 1].since = clock_now();
+}
+
+/* forget: take a lock off the list; returns what was noted of it.  Interrupts off. */
+static struct lockorder_held
+forget(struct lockorder *lo, const void *lock)
+{
+	struct lockorder_held h;
+	uint32_t i;
+
+	for (i = lo->count; i > 0 && lo->held[i - 1].lock != lock; i--)
+		;
+	VERIFY(i > 0, "lock %p released by a thread that does not hold it", lock);
+	h = lo->held[i - 1];
+	for (lo->count--; i <= lo->count; i++)
+		lo->held[i - 1] = lo->held[i];
+	return h;
+}
+
+void
 lockorder_release(const void *lock)
 {
 	struct lockorder *lo = lockorder_mine();
 	bool irqs;
-	uint32_t i;
 
 	if (lo == NULL)
 		return;
 	irqs = cpu_irq_save();
-	for (i = lo->count; i > 0 && lo->held[i - 1].lock != lock; i--)
-		;
-	VERIFY(i > 0, "lock %p released by a thread that does not hold it", lock);
-	for (lo->count--; i <= lo->count; i++)
-		lo->held[i - 1] = lo->held[i];
+	(void)forget(lo, lock);
 	cpu_irq_restore(irqs);
+}
+
+void
+lockorder_unlocked(const void *lock, uintptr_t pc)
+{
+	struct lockorder *lo = lockorder_mine();
+	struct lockorder_held h;
+
+	if (lo == NULL)
+		return;
+	h = forget(lo, lock);
+	lockhold_ends(&h, pc);
 }
 
 /* assert_none_between: panic if the current thread holds a lock with a rank from min to max. */

@@ -51,7 +51,8 @@ struct lockorder {
 	struct lockorder_held {
 		const void *lock;
 		const char *name;
-		uintptr_t pc; /* where it was taken */
+		uintptr_t pc;	/* where it was taken */
+		uint64_t since; /* of a spinlock: ns, when */
 		enum lock_rank rank;
 	} held[LOCKORDER_MAX_HELD];
 };
@@ -60,10 +61,14 @@ struct lockorder {
 /* lockorder_acquire: note a lock about to be waited for (call before waiting, so that a deadlock is
  * reported and not suffered).  pc is the place to name. */
 void lockorder_acquire(const void *lock, const char *name, enum lock_rank rank, uintptr_t pc);
+/* lockorder_taken: the spinlock last passed to lockorder_acquire() has been taken. */
+void lockorder_taken(void);
 /* lockorder_note: note a lock that was taken without waiting (trylock), so its order is free. */
 void lockorder_note(const void *lock, const char *name, enum lock_rank rank, uintptr_t pc);
-/* lockorder_release: forget a lock, in any order of release. */
+/* lockorder_release: forget a lock, in any order of release.  lockorder_unlocked: likewise a spinlock
+ * that pc releases, and see how long it was held. */
 void lockorder_release(const void *lock);
+void lockorder_unlocked(const void *lock, uintptr_t pc);
 /* lockorder_assert_none: panic if the current thread holds a lock of rank <= max; `what` names the
  * operation that must not be tried with it. */
 void lockorder_assert_none(enum lock_rank max, const char *what);
@@ -81,6 +86,10 @@ static inline void
 lockorder_note(const void *l, const char *n, enum lock_rank r, uintptr_t pc)
 {
 	(void)l, (void)n, (void)r, (void)pc;
+}
+static inline void
+lockorder_taken(void)
+{
 }
 static inline void
 lockorder_release(const void *l)

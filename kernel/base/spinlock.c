@@ -15,6 +15,7 @@
  * This file is also compiled into the host tests: it may use only kernel/base and <machine/cpu.h>.
  */
 #include "kernel/base/spinlock.h"
+#include "kernel/base/lockhold.h"
 #include "kernel/base/panic.h"
 #include "kernel/base/preempt.h"
 
@@ -61,6 +62,8 @@ preempt_late(void)
 void
 spinlock_wait(struct spinlock *l, uint32_t self)
 {
+	struct lockhold_wait w = {0};
+
 	for (;;) {
 		uint32_t owner = __atomic_load_n(&l->owner, __ATOMIC_RELAXED);
 
@@ -69,6 +72,9 @@ spinlock_wait(struct spinlock *l, uint32_t self)
 		       l->name, (void *)l);
 		if (owner == SPINLOCK_FREE && spinlock_take(l, self))
 			return;
+		if (lockhold_waits_too_long(&w))
+			panic("spinlock \"%s\" %p is not released by processor %u", l->name,
+			      (void *)l, owner - 1);
 		cpu_spin_poll();
 	}
 }
@@ -85,6 +91,7 @@ spinlock_lock(struct spinlock *l)
 	lockorder_acquire(l, l->name, l->rank, LOCK_CALLER);
 	if (!spinlock_take(l, self))
 		spinlock_wait(l, self);
+	lockorder_taken();
 }
 
 bool
@@ -105,7 +112,7 @@ spinlock_unlock(struct spinlock *l)
 	ASSERT(spinlock_owned(l), "spinlock \"%s\" %p: owner word %u, released by processor %u",
 	       l->name, (void *)l, __atomic_load_n(&l->owner, __ATOMIC_RELAXED), cpu_id());
 	ASSERT(curcpu()->spin_depth > 0, "spinlock \"%s\" released at depth 0", l->name);
-	lockorder_release(l);
+	lockorder_unlocked(l, LOCK_CALLER);
 	__atomic_store_n(&l->owner, SPINLOCK_FREE, __ATOMIC_RELEASE);
 	spin_exit();
 }
