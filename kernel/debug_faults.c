@@ -3,15 +3,18 @@
  * Faults on purpose: what a kernel must never do, to see what it says of it.
  *
  * debug.fault=NAME on the command line of a debug kernel does it on the first kernel thread, just
- * before the first process would start; bin/crash NAME in a system call.  tests/qemu/failures.t provokes each and reads the report.
+ * before the first process would start; bin/crash NAME in a system call.  debug.cpu=N says on which processor (0).
+ * tests/qemu/failures.t provokes each and reads the report.
  */
 #include "kernel/debug.h"
+#include "kernel/debug_faults.h"
 
 #ifdef CONFIG_DEBUG
 
 #include <stddef.h>
 #include <stdint.h>
 #include <machine/cpu.h>
+#include <machine/smp.h>
 #include "boot/boot_info.h"
 #include "kernel/base/mutex.h"
 #include "kernel/base/panic.h"
@@ -235,6 +238,11 @@ static const struct {
     {"ubsan", fault_ubsan},
     {"relock", fault_relock}, /* a lock taken twice */
     {"order", fault_order},   /* two locks in the wrong order */
+    {"cross", fault_cross},   /* the same, while another processor holds one of them */
+    {"held", fault_held},     /* a spinlock for a tenth of a second */
+    {"stuck", fault_stuck},   /* another processor does not give a spinlock back */
+    {"deaf", fault_deaf},     /* another processor does not answer a shootdown */
+    {"mute", fault_mute},     /* another one does not take non-maskable interrupts */
     {"sleep", fault_sleep},   /* with a spinlock held */
     {"freed", fault_freed},   /* a store to freed memory */
     {"freed-frame", fault_freed_frame},
@@ -263,7 +271,10 @@ debug_fault(void)
 {
 	char name[BOOT_OPTION_MAX];
 
-	if (boot_option("debug.fault", name, sizeof(name)) == NULL || debug_fault_named(name))
+	if (boot_option("debug.fault", name, sizeof(name)) == NULL)
+		return;
+	sched_set_affinity(curthread(), 1u << boot_option_number("debug.cpu", 0) % smp_count());
+	if (debug_fault_named(name))
 		return;
 	kprintf("debug.fault=%s is unknown; there are", name);
 	for (size_t i = 0; i < FAULTS; i++)

@@ -26,7 +26,8 @@
 
 #define BUCKETS	    64
 #define HASH_FACTOR 0x9e3779b97f4a7c15ull
-#define HASH_SHIFT  58 /* leaves as many bits as BUCKETS has */
+#define HASH_SHIFT  58		       /* leaves as many bits as BUCKETS has */
+#define WAKE_BATCH  debug_limit(16, 2) /* threads woken in one hold of the lock */
 
 _Static_assert(BUCKETS == 1 << (64 - HASH_SHIFT), "the hash is an index");
 
@@ -38,12 +39,14 @@ struct futex_key {
 struct futex_waiter {
 	struct list_link link; /* (b) on its bucket while it waits */
 	struct futex_key key;  /* (c) */
+	uint64_t number;       /* (b) of those that have come to the bucket */
 	bool woken;	       /* (b) taken off by a wake-up */
 };			       /* (b) bucket lock  (c) constant */
 
 static struct futex_bucket {
 	struct spinlock lock;
-	struct list waiters; /* (b) */
+	struct list waiters;  /* (b) as they came */
+	uint64_t last_number; /* (b) */
 } buckets[BUCKETS];
 
 void
@@ -142,6 +145,7 @@ futex_wait(const uint32_t *uaddr, uint32_t expected, uint64_t deadline)
 		return error;
 	b = bucket_of(&w.key);
 	spinlock_lock(&b->lock);
+	w.number = ++b->last_number;
 	list_push_back(&b->waiters, &w.link);
 	spinlock_unlock(&b->lock);
 	readable = user_fetch32(uaddr, &value);
@@ -156,29 +160,53 @@ futex_wait(const uint32_t *uaddr, uint32_t expected, uint64_t deadline)
 	return result == SLEEPQ_TIMEOUT ? ETIMEDOUT : EINTR;
 }
 
-int
-futex_wake(const uint32_t *uaddr, uint64_t n, int64_t *woken)
+/* What a wake-up is to do. */
+struct wake {
+	struct futex_key key;
+	uint64_t left;	/* so many more */
+	uint64_t woken; /* so many were */
+	uint64_t last;	/* number of the last that had come before; 0: not looked yet */
+};
+
+/* wake_batch: wake some of them; false if there are no more to wake. */
+static bool
+wake_batch(struct futex_bucket *b, struct wake *wake)
 {
 	struct futex_waiter *w, *next;
-	struct futex_bucket *b;
-	struct futex_key key;
-	int error = find_key(uaddr, &key);
+	unsigned budget = WAKE_BATCH;
 
-	*woken = 0;
-	if (error != 0)
-		return error;
-	b = bucket_of(&key);
 	spinlock_lock(&b->lock);
+	if (wake->last == 0)
+		wake->last = b->last_number;
 	list_for_each_entry_safe (w, next, &b->waiters, link) {
-		if ((uint64_t)*woken == n)
+		if (wake->left == 0 || w->number > wake->last || budget == 0)
 			break;
-		if (!key_equal(&w->key, &key))
+		if (!key_equal(&w->key, &wake->key))
 			continue;
 		list_remove(&w->link);
 		w->woken = true;
 		sleepq_wake_one(w);
-		++*woken;
+		wake->left--;
+		wake->woken++;
+		budget--;
 	}
 	spinlock_unlock(&b->lock);
+	return budget == 0;
+}
+
+int
+futex_wake(const uint32_t *uaddr, uint64_t n, int64_t *woken)
+{
+	struct wake wake = {.left = n};
+	struct futex_bucket *b;
+	int error = find_key(uaddr, &wake.key);
+
+	*woken = 0;
+	if (error != 0)
+		return error;
+	b = bucket_of(&wake.key);
+	while (wake_batch(b, &wake))
+		;
+	*woken = (int64_t)wake.woken;
 	return 0;
 }

@@ -19,7 +19,7 @@
  * tables that it looks through, which may be all but empty. */
 #define RANGE_BATCH  debug_limit(1024, 3)
 #define REMOVE_BATCH debug_limit(TLB_BATCH_PAGES, 3)
-#define TABLES_BATCH debug_limit(16, 1)
+#define TABLES_BATCH debug_limit(8, 1)
 
 struct cursor {
 	const struct pmap *pmap;

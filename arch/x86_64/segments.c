@@ -112,3 +112,18 @@ segments_set_kernel_stack(struct percpu *p, uintptr_t top)
 	p->kernel_stack = top;
 	tss->rsp[0] = top;
 }
+
+bool
+segments_on_exception_stack(uintptr_t addr, size_t size)
+{
+	const struct cpu_segments *s;
+	uintptr_t start, end;
+
+	if (curcpu()->tss == NULL)
+		return false;
+	s = (const struct cpu_segments *)((char *)curcpu()->tss -
+					  offsetof(struct cpu_segments, tss));
+	start = (uintptr_t)s->stacks;
+	end = (uintptr_t)(s->stacks + IST_COUNT);
+	return addr >= start && addr < end && end - addr >= size;
+}

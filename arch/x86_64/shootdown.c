@@ -17,6 +17,8 @@
  * to forget something of such a space it leaves it for good, so it is asked only once.
  */
 #include "arch/x86_64/pmap_private.h"
+#include "kernel/base/lockhold.h"
+#include "kernel/base/panic.h"
 #include "kernel/base/sched.h"
 #include "kernel/base/spinlock.h"
 #include <machine/apic.h>
@@ -82,8 +84,9 @@ shootdown_init(void)
 static void
 ask(const struct pmap *pmap, vm_offset_t start, vm_offset_t end, uint32_t targets)
 {
-	uint32_t self = cpu_id();
+	uint32_t self = cpu_id(), left;
 	struct slot *s = &slots[self];
+	struct lockhold_wait w = {0};
 
 	s->pmap = pmap;
 	s->start = start;
@@ -95,8 +98,12 @@ ask(const struct pmap *pmap, vm_offset_t start, vm_offset_t end, uint32_t target
 		if (__atomic_fetch_or(&c->requests, 1u << self, __ATOMIC_SEQ_CST) == 0)
 			lapic_send(c->apic_id, VECTOR_SHOOTDOWN);
 	}
-	while (__atomic_load_n(&s->waiting, __ATOMIC_ACQUIRE) != 0)
+	while ((left = __atomic_load_n(&s->waiting, __ATOMIC_ACQUIRE)) != 0) {
+		if (lockhold_waits_too_long(&w))
+			panic("processor %u does not answer a shootdown of %#lx-%#lx",
+			      (unsigned)__builtin_ctz(left), start, end);
 		cpu_spin_poll();
+	}
 }
 
 /* others: the other processors that may know translations of pmap: those where it is loaded, or all,

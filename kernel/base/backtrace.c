@@ -6,9 +6,9 @@
  *		| return address|     | return address  |
  *
  * A backtrace is printed when something is broken, perhaps the stack itself; so a frame is read
- * only where a kernel stack may be: the current thread's own, or one of the static ones (boot,
- * idle, double fault, NMI) in the kernel's data.  Both are always mapped.  Anything else ends the
- * walk.
+ * only where a kernel stack may be: the current thread's own, this processor's for exceptions, or one
+ * of the static ones (boot, idle) in the kernel's data.  All are always mapped.  Anything else ends
+ * the walk.
  *
  * Where a frame returns to the doors (entry.S), a trapframe lies right above it.  The walk goes
  * through it, to the instruction that was interrupted, which no return address names.
@@ -17,6 +17,7 @@
 #include "kernel/base/print.h"
 #include "kernel/base/sched.h"
 #include <machine/percpu.h>
+#include <machine/segments.h>
 #include <machine/trap.h>
 #include <stdbool.h>
 
@@ -47,6 +48,8 @@ readable(uintptr_t addr, size_t size)
 	if (addr % sizeof(uintptr_t) != 0)
 		return false;
 	if (t != NULL && within(addr, size, t->kstack_base, t->kstack_top))
+		return true;
+	if (segments_on_exception_stack(addr, size))
 		return true;
 	return within(addr, size, (uintptr_t)__data_start, (uintptr_t)__kernel_end);
 }

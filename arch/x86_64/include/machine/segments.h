@@ -4,6 +4,8 @@
 #define MACHINE_SEGMENTS_H
 
 #include <stddef.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <machine/asmdefs.h>
 
@@ -23,6 +25,10 @@ struct percpu;
  */
 size_t segments_size(void);
 void segments_init(struct percpu *p, void *memory);
+
+/* segments_on_exception_stack: do these bytes lie on stacks of this processor for exceptions?  Any
+ * context. */
+bool segments_on_exception_stack(uintptr_t addr, size_t size);
 
 /* segments_set_kernel_stack: the stack for traps from user mode on this processor. */
 void segments_set_kernel_stack(struct percpu *p, uintptr_t top);
