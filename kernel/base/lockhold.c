@@ -123,7 +123,7 @@ next_shorter(const struct class *c)
 		bool behind =
 		    c == NULL || d->longest < c->longest || (d->longest == c->longest && d > c);
 
-		if (d->name != NULL && behind && (next == NULL || d->longest > next->longest))
+		if (d->longest > 0 && behind && (next == NULL || d->longest > next->longest))
 			next = d;
 	}
 	return next;

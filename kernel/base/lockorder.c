@@ -129,6 +129,7 @@ lockorder_acquire(const void *lock, const char *name, enum lock_rank rank, uintp
 	irqs = cpu_irq_save();
 	check_order(lo, lock, name, rank, pc);
 	push(lo, lock, name, rank, pc);
+	lo->held[lo->count - 1].waited_for = rank >= LOCK_RANK_SPIN;
 	cpu_irq_restore(irqs);
 }
 
@@ -150,8 +151,10 @@ lockorder_taken(void)
 {
 	struct lockorder *lo = lockorder_mine();
 
-	if (lo != NULL)
-		lo->held[lo->count - 1].since = clock_now();
+	if (lo == NULL)
+		return;
+	lo->held[lo->count - 1].since = clock_now();
+	lo->held[lo->count - 1].waited_for = false;
 }
 
 /* forget: take a lock off the list; returns what was noted of it.  Interrupts off. */
@@ -248,8 +251,9 @@ lockorder_print(const struct thread *t)
 		const struct lockorder_held *h = &t->lockorder.held[i];
 		struct place p = place_of(h->pc);
 
-		kprintf("  holds \"%s\" %p (rank %d), taken at %s+0x%zx\n", h->name, h->lock,
-			h->rank, p.name, p.offset);
+		kprintf("  %s \"%s\" %p (rank %d), %s at %s+0x%zx\n",
+			h->waited_for ? "waits for" : "holds", h->name, h->lock, h->rank,
+			h->waited_for ? "wanted" : "taken", p.name, p.offset);
 	}
 }
 

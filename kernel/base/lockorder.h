@@ -51,8 +51,9 @@ struct lockorder {
 	struct lockorder_held {
 		const void *lock;
 		const char *name;
-		uintptr_t pc;	/* where it was taken */
-		uint64_t since; /* of a spinlock: ns, when */
+		uintptr_t pc;	 /* where it was taken */
+		uint64_t since;	 /* of a spinlock: ns, when */
+		bool waited_for; /* a spinlock that is not held yet */
 		enum lock_rank rank;
 	} held[LOCKORDER_MAX_HELD];
 };

@@ -83,6 +83,41 @@ KERNEL = {
     "free-twice": (r"^panic: .*zone kmalloc 64: \S+ is freed twice",
                    trace("fault_free_twice", "debug_fault")),
 }  # fmt: skip
+
+ELSEWHERE = r'^  thread \d+ "elsewhere"'
+FIRST = r"^  #0 +0x[0-9a-f]+ "  # of another backtrace
+
+# Likewise on two processors: what is wrong on one, and what the other one has to say.
+SEVERAL = {
+    "null debug.cpu=1": ("^panic: a wild access", "^  processor 1, ", fault("fault_null"),
+                         "^  processor 0, ", FIRST),
+    "stack debug.cpu=1": ("^panic: kernel stack overflow", "^  processor 1, ",
+                          r"\n  --- double fault at kernel rip", trace("recurse", "fault_stack"),
+                          "^  processor 0, ", FIRST),
+    "order debug.cpu=1": ('^panic: lock order: "first" .* while "second"', "^  processor 1, ",
+                          '^  holds "second"', trace("fault_order"), "^  processor 0, ", FIRST),
+    "cross": ('^panic: lock order: "second" .* at fault_cross.* "third" .* taken at fault_cross',
+              "^  processor 0, ", '^  holds "third"', trace("fault_cross"),
+              "^  processor 1, ", ELSEWHERE, '^  holds "second" .* taken at hold_second',
+              trace("hold_second")),
+    "held lock.hold_us=20000": (
+        r'^panic: spinlock "first" was held for \d{6} us, taken at fault_held\+\S+, released at '
+        r"fault_held\+\S+; lock.hold_us allows 20000$", trace("fault_held")),
+    "stuck lock.hold_us=100000": (
+        r'^panic: spinlock "first" \S+ is not released by processor 1$', "^  processor 0, ",
+        '^  waits for "first" .* wanted at fault_stuck', trace("spinlock_wait", "fault_stuck"),
+        "^  processor 1, ", ELSEWHERE, '^  holds "first" .* taken at keep_first',
+        trace("keep_first")),
+    "deaf lock.hold_us=100000": (
+        r"^panic: processor 1 does not answer a shootdown of 0x[0-9a-f]+-0x[0-9a-f]+$",
+        "^  processor 0, ", '^  holds "kernel_pmap"', trace("pmap_shootdown", "fault_deaf"),
+        "^  processor 1, ", ELSEWHERE, trace("be_deaf")),
+    "mute": ("^panic: processor 1 does not answer$", "^panic: one of us is mute$",
+             "^  processor 0, ", trace("fault_mute"), "^  processor 1, of which nothing is heard$",
+             ELSEWHERE, '^  holds "first" .* taken at be_mute', '^  thread \\d+ "reaper"'),
+}  # fmt: skip
+MUTE_SECONDS = 15  # a mute processor is waited for, but not for long
+
 LOOP_SECONDS = 10
 
 
@@ -111,14 +146,26 @@ def programs():
         tap.ok(m.expect("[Hh]ello", timeout=20), "other programs go on", m.serial.text())
 
 
-def boot(name, timeout=60):
-    return name, machine.boot(cmdline=f"run=bin/hello debug.fault={name}", timeout=timeout)
+def boot(name, timeout=60, smp=None):
+    words = f"run=bin/hello debug.fault={name}"
+    return name, machine.boot(cmdline=words, timeout=timeout, smp=smp)
+
+
+def boot_two(name):
+    return boot(name, smp=2)
 
 
 def panics(pool):
     for name, result in pool.map(boot, KERNEL):
         tap.equal(result.kind, "panic", f"a kernel's fault: {name}: it panics", result.report())
         check(f"a kernel's fault: {name}: it says why", result.serial, KERNEL[name])
+    for name, result in pool.map(boot_two, SEVERAL):
+        words = f"a kernel's fault on two processors: {name}"
+        tap.equal(result.kind, "panic", f"{words}: it panics", result.report())
+        check(f"{words}: it says why, of both", result.serial, SEVERAL[name])
+        if name == "mute":
+            tap.ok(result.seconds < MUTE_SECONDS, f"{words}: it is not waited for",
+                   f"{result.seconds} s")  # fmt: skip
 
 
 def in_a_call():
@@ -131,17 +178,21 @@ def in_a_call():
            r"\n  --- system call 0x103d\(0x3, .*\) at user rip"))  # fmt: skip
 
 
-def triple_fault(result):
-    tap.equal(result.kind, "triple-fault", "a triple fault is seen as one", result.report())
+def triple_fault(cpu, **options):
+    """What leaves nothing but QEMU's log."""
+    name = f"a triple fault of processor {cpu}"
+    result = boot(f"triple debug.cpu={cpu}", **options)[1]
+    tap.equal(result.kind, "triple-fault", f"{name} is seen as one", result.report())
     said = "\n".join(result.diagnosis)
-    check("a triple fault: its first fault is named", said, ["first fault: vector", "fault_triple"])
+    check(f"{name}: its first fault is named", said,
+          ["first fault: vector 13 ", f"  on processor {cpu}$", r"rip \S+ fault_triple\+"])
 
 
-def endless_loop(result):
-    name = "a loop with interrupts off"
+def endless_loop(cpu, result):
+    name = f"a loop of processor {cpu} with interrupts off"
     tap.equal(result.kind, "timeout", f"{name}: the time limit ends it", result.report())
     said = "\n".join(result.diagnosis)
-    check(f"{name}: where the processor is", said, [r"processor 0 is at \S+ fault_loop\+"])
+    check(f"{name}: where the processor is", said, [rf"processor {cpu} is at \S+ fault_loop\+"])
     check(f"{name}: the kernel says it too", result.serial,
           ["^panic: non-maskable interrupt", "  --- .* at kernel rip",
            trace("fault_loop", "start")])  # fmt: skip
@@ -158,11 +209,14 @@ def waiting(result):
 def kernel():
     with ThreadPoolExecutor(max_workers=3) as pool:
         loop = pool.submit(boot, "loop", LOOP_SECONDS)
+        loop_of_two = pool.submit(boot, "loop debug.cpu=1", LOOP_SECONDS, 2)
         idle = pool.submit(machine.boot, cmdline="run=bin/sh", timeout=LOOP_SECONDS)
         panics(pool)
         in_a_call()
-        triple_fault(boot("triple")[1])
-        endless_loop(loop.result()[1])
+        triple_fault(0)
+        triple_fault(2, smp=4)
+        endless_loop(0, loop.result()[1])
+        endless_loop(1, loop_of_two.result()[1])
         waiting(idle.result())
     result = boot("nonsense")[1]
     check("an unknown name is refused with a list", result.serial, ["there are null", "cannot"])

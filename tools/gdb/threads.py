@@ -261,7 +261,7 @@ class Cpus(gdb.Command):
         area = kernel.evaluate("percpu_area")
         first, last = area.type.range()
         for i in range(first, last + 1):
-            if kernel.integer(area[i]["self"]):
+            if i == first or area[i]["online"]:
                 self.describe(i, area[i])
 
     def describe(self, number, cpu):
@@ -278,9 +278,10 @@ class Cpus(gdb.Command):
         for i in range(int(order["count"])):
             held = order["held"][i]
             symbol = gdb.execute(f"info symbol {int(held['pc']):#x}", to_string=True).strip()
+            how, where = ("waits for", "wanted") if held["waited_for"] else ("holds", "taken")
             print(
-                f'    holds "{kernel.string(held["name"])}" {kernel.integer(held["lock"]):#x},'
-                f" taken at {symbol.split(' in section')[0]}"
+                f'    {how} "{kernel.string(held["name"])}" {kernel.integer(held["lock"]):#x},'
+                f" {where} at {symbol.split(' in section')[0]}"
             )
 
     def place(self, number):

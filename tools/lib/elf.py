@@ -4,7 +4,7 @@
 import struct
 
 PT_LOAD, PF_X, PF_W = 1, 1, 2
-SHT_SYMTAB, STT_NOTYPE, STT_FUNC, STB_GLOBAL = 2, 0, 2, 1
+SHT_SYMTAB, STT_NOTYPE, STT_OBJECT, STT_FUNC, STB_GLOBAL = 2, 0, 1, 2, 1
 SHN_UNDEF, SHN_LORESERVE = 0, 0xFF00
 SHF_EXECINSTR = 4
 
@@ -38,17 +38,27 @@ class Elf:
     def functions(self):
         """The sorted (address, name) pairs of all functions, and of the global labels in code,
         which assembly has for what is no function."""
-        found = []
+        found = self._symbols()
+        return sorted((value, name) for name, info, index, value, _ in found
+                      if self._is_code(info, index))  # fmt: skip
+
+    def variable(self, wanted):
+        """Address and size of a variable; None if there is none of this name."""
+        for name, info, _, value, size in self._symbols():
+            if name == wanted and info & 15 == STT_OBJECT:
+                return value, size
+        return None
+
+    def _symbols(self):
+        """All symbols: (name, info, section, value, size)."""
         for section in self._sections:
             if section[1] != SHT_SYMTAB:
                 continue
             names = self._sections[section[6]][4]
             for at in range(section[4], section[4] + section[5], 24):
-                name, info, _, index, value, _ = struct.unpack_from("<IBBHQQ", self.data, at)
-                if self._is_code(info, index):
-                    end = self.data.index(b"\0", names + name)
-                    found.append((value, self.data[names + name : end].decode()))
-        return sorted(found)
+                name, info, _, index, value, size = struct.unpack_from("<IBBHQQ", self.data, at)
+                end = self.data.index(b"\0", names + name)
+                yield self.data[names + name : end].decode(), info, index, value, size
 
     def _is_code(self, info, index):
         if index == SHN_UNDEF or index >= SHN_LORESERVE:

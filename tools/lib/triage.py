@@ -23,6 +23,7 @@ EXCEPTION = re.compile(
     r"SP=[0-9a-f]+:([0-9a-f]+)(?:.*?CR2=([0-9a-f]+))?"
 )
 KERNEL_HALF = 0xFFFF800000000000
+MAX_CPUS = 16  # MACHINE_MAX_CPUS of <machine/param.h>
 
 
 class Symbols:
@@ -56,16 +57,35 @@ def triple_fault(log, kernel):
         return []
     lines = ["triple fault: an exception could not be delivered, nor could its double fault"]
     before = log.rfind("Triple fault", 0, end)
-    faults = [m for m in EXCEPTION.finditer(log, max(before, 0), end) if m[1] != "08"]
-    if not faults:
+    fault = _first_of_chain(list(EXCEPTION.finditer(log, max(before, 0), end)))
+    if not fault:
         return lines + _reset_state(log[end:], kernel)
-    vector, error, cpl, ip, sp, cr2 = faults[-1].groups()
+    vector, error, cpl, ip, sp, cr2 = fault.groups()
     vector = int(vector, 16)
     name = VECTORS.get(vector, "interrupt")
     lines.append(f"first fault: vector {vector} ({name}), error code 0x{error}, ring {cpl}")
+    gs = re.compile(r"^GS =\w+ ([0-9a-f]+)", re.M).search(log, fault.end(), end)
+    lines += _processor(int(gs[1], 16), kernel) if gs and cpl == "0" else []
     lines.append(f"  rip {_symbolised(int(ip, 16), kernel)}")
     lines.append(f"  rsp 0x{sp}" + (f", cr2 0x{cr2}" if cr2 and vector == 0x0E else ""))
     return lines
+
+
+def _first_of_chain(faults):
+    """What could not be delivered: the last one before the double fault, at the same place.  Those
+    of other processors lie between."""
+    last = [f for f in faults if f[1] == "08"][-1:]
+    others = [f for f in faults if f[1] != "08"]
+    chain = [f for f in others if last and f.group(4, 5) == last[0].group(4, 5)]
+    return (chain or others or [None])[-1]
+
+
+def _processor(gs, kernel):
+    """Whose struct percpu the base of GS points to."""
+    area = Elf(kernel).variable("percpu_area") if os.path.exists(kernel) else None
+    if not area or not area[0] <= gs < area[0] + area[1]:
+        return []
+    return [f"  on processor {(gs - area[0]) // (area[1] // MAX_CPUS)}"]
 
 
 def _reset_state(text, kernel):

@@ -347,6 +347,30 @@ system_calls_obey(void)
 	EXPECT(area_holds(area));
 }
 
+/* A page in each of many page tables: the kernel looks through all of them, not at one go. */
+#define SPARSE_STEP  (2ul << 20)
+#define SPARSE_BYTES (64ul << 20)
+
+static void
+sparse(void)
+{
+	uint64_t area = (uint64_t)map_pages(SPARSE_BYTES, PROT_RW);
+
+	REQUIRE(area != 0);
+	for (uint64_t at = 0; at < SPARSE_BYTES; at += SPARSE_STEP) {
+		fill_page(area + at, at);
+	}
+	REQUIRE_EQ(vm_protect(HANDLE_SELF, area, SPARSE_BYTES, PROT_READ, 0), 0);
+	for (uint64_t at = 0; at < SPARSE_BYTES; at += SPARSE_STEP) {
+		EXPECT(page_holds(area + at, at));
+		EXPECT_FAULT(touch_at, area + at, FAULT_ACCERR, area + at);
+	}
+	REQUIRE_EQ(vm_unmap(HANDLE_SELF, area, SPARSE_BYTES), 0);
+	for (uint64_t at = 0; at < SPARSE_BYTES; at += SPARSE_STEP) {
+		EXPECT_FAULT(touch_at, area + at, FAULT_MAPERR, area + at);
+	}
+}
+
 static const struct tap_test tests[] = {
     {"PRT-01: a read-only region can be read and not written", read_only},
     {"PRT-02: set_max lowers the maximum and the protection", set_max},
@@ -360,6 +384,7 @@ static const struct tap_test tests[] = {
     {"PRT-10: an empty range changes nothing", nothing_to_do},
     {"PRT-12: granting WRITE on a copy-on-write region copies at the first store", grant_on_copy},
     {"PRT-13: NONE, then RW: the data is there", none_keeps_data},
+    {"PRT-01: a page in each of many page tables loses its rights", sparse},
     {"PRT-14: a region of low maximum is refused more", low_max},
     {"PRT-16: write and execute together are refused", write_and_execute},
     {"PRT-17: copied and uncopied pages of one range are judged apart", mixed},

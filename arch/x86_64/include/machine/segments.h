@@ -3,7 +3,6 @@
 #ifndef MACHINE_SEGMENTS_H
 #define MACHINE_SEGMENTS_H
 
-#include <stddef.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
