@@ -24,13 +24,12 @@
 #define WAIT_LIMITS 4	  /* of those: so long one may wait */
 #define TURNS	    65536 /* between two looks at the clock */
 
-static struct class
-{
+static struct lock_class {
 	const char *name;	   /* (a) NULL: free */
 	uint64_t longest;	   /* (a) ns; written with `changing` held */
 	uintptr_t taken, released; /* (l) where */
 	uint32_t cpu;		   /* (l) */
-} classes[CLASSES];		   /* (a) atomic (l) `changing` */
+} lock_classes[CLASSES];	   /* (a) atomic (l) `changing` */
 
 static bool changing; /* (a) a lock of its own kind: the others are what is measured */
 
@@ -43,13 +42,13 @@ lockhold_set_limit(uint64_t ns)
 }
 
 /* class_of: the place of a name; NULL if the table is full. */
-static struct class *
+static struct lock_class *
 class_of(const char *name)
 {
 	size_t at = (uintptr_t)name >> HASH_SHIFT;
 
 	for (size_t i = 0; i < CLASSES; i++) {
-		struct class *c = &classes[(at + i) % CLASSES];
+		struct lock_class *c = &lock_classes[(at + i) % CLASSES];
 		const char *there = __atomic_load_n(&c->name, __ATOMIC_RELAXED);
 
 		if (there == NULL)
@@ -62,7 +61,7 @@ class_of(const char *name)
 }
 
 static void
-note_longest(struct class *c, const struct lockorder_held *h, uint64_t held, uintptr_t pc)
+note_longest(struct lock_class *c, const struct lockorder_held *h, uint64_t held, uintptr_t pc)
 {
 	while (__atomic_exchange_n(&changing, true, __ATOMIC_ACQUIRE))
 		cpu_spin_poll();
@@ -92,7 +91,7 @@ void
 lockhold_ends(const struct lockorder_held *h, uintptr_t pc)
 {
 	uint64_t held = clock_now() - h->since;
-	struct class *c = class_of(h->name);
+	struct lock_class *c = class_of(h->name);
 
 	if (c != NULL && held > __atomic_load_n(&c->longest, __ATOMIC_RELAXED))
 		note_longest(c, h, held, pc);
@@ -114,12 +113,12 @@ lockhold_waits_too_long(struct lockhold_wait *w)
 }
 
 /* next_shorter: the class with the longest hold of those that come behind c; NULL: c is the last. */
-static const struct class *
-next_shorter(const struct class *c)
+static const struct lock_class *
+next_shorter(const struct lock_class *c)
 {
-	const struct class *next = NULL;
+	const struct lock_class *next = NULL;
 
-	for (const struct class *d = classes; d < classes + CLASSES; d++) {
+	for (const struct lock_class *d = lock_classes; d < lock_classes + CLASSES; d++) {
 		bool behind =
 		    c == NULL || d->longest < c->longest || (d->longest == c->longest && d > c);
 
@@ -133,7 +132,7 @@ void
 lockhold_print(void)
 {
 	kprintf("locks: the longest hold of each, in ns\n");
-	for (const struct class *c = next_shorter(NULL); c != NULL; c = next_shorter(c)) {
+	for (const struct lock_class *c = next_shorter(NULL); c != NULL; c = next_shorter(c)) {
 		size_t taken = 0, released = 0;
 		const char *taken_in = ksym_lookup(c->taken, &taken);
 		const char *released_in = ksym_lookup(c->released, &released);

@@ -14,7 +14,7 @@ import tap
 
 COMMANDS = (
     "vm", "vm maps", "vm map", "vm find", "vm object", "vm page", "vm walk", "ps", "threads",
-    "cpus", "program", "program load", "program break", "log", "output", "type",
+    "cpus", "locks", "program", "program load", "program break", "log", "output", "type",
 )  # fmt: skip
 
 
@@ -95,6 +95,57 @@ def two_processors():
     matches(said, "threads", r"^[* ]\s*1 idle .* running .* cpu [01]", "threads: all processors")
     matches(said, "info threads", r"1 .*CPU#0<*>2 .*CPU#1", "info threads: both")
     nothing_broke(said, "two processors without a traceback")
+
+
+def four_processors():
+    """One in the kernel with spinlocks held, one in a user program, the others idle; each of them."""
+    said = debugger.session(
+        ["break sys_vm_unmap", "continue", "delete", "break ask if pmap->id != 0", "continue",
+         "cpus", "threads", "info threads", "thread apply all backtrace", "locks"],
+        program=["tests/smp", "no store is seen after unmap"], smp=4,
+    )  # fmt: skip
+    matches(said, "cpus", r"^\*cpu +\d .* smp  at ask  interrupts 0, spinlocks 1 deep<*>"
+            r'^    holds "user map" 0x\w+, taken at vm_map_lock \+ \d+<*>'
+            r'^    holds "pmap" 0x\w+, taken at pmap_remove', "cpus: in the kernel, with locks")  # fmt: skip
+    matches(said, "cpus", r"^ cpu +\d .* smp  at store_for_ever  interrupts 0, spinlocks 0 deep",
+            "cpus: in user code")  # fmt: skip
+    matches(said, "cpus", r"^ cpu +\d .* thread 1 idle ", "cpus: idle")
+    lines = re.findall(r"^[* ]cpu +(\d)", said["cpus"], re.M)
+    tap.equal(lines, list("0123"), "cpus: all four, in order", said["cpus"])
+    running = re.findall(r" running .* cpu (\d)", said["threads"])
+    tap.equal(sorted(running), list("0123"), "threads: one runs on each", said["threads"])
+    for number in range(4):
+        matches(said, "info threads", rf"^[* ] {number + 1} .*CPU#{number} ", f"info threads: {number}")
+    everywhere = "thread apply all backtrace"
+    matches(said, everywhere, r"#0 .*ask \(<*>pmap_shootdown<*>sys_vm_unmap<*><signal handler called>"
+            r"<*>take_away \(<*>main \(", "backtraces: from the kernel into the program")  # fmt: skip
+    matches(said, everywhere, r"#\d+ .*store_for_ever \(<*>thread_entry", "backtraces: user code")
+    matches(said, everywhere, r"idle_main \(<*>sched_idle<*>smp_entered<*>boot_ap_high",
+            "backtraces: an idle one, to its first instruction")  # fmt: skip
+    matches(said, "locks", r"^ +\d+ pmap +taken at pmap_\w+ \+ \d+, released at pmap_\w+ \+ \d+, cpu",
+            "locks: how long they were held")  # fmt: skip
+    nothing_broke(said, "four processors without a traceback")
+
+
+def late_processor():
+    """One that comes when it is not waited for any more; one that comes and is not heard of again."""
+    said = debugger.session(
+        ["break boot_ap_high", "continue", "thread 1", "set scheduler-locking on",
+         "break lapic_send_init", "continue", "set scheduler-locking off", "continue", "delete",
+         "break cpu_exit", "continue", "log", "thread apply 2 backtrace"],
+        program=["bin/hello"], smp=2,
+    )  # fmt: skip
+    matches(said, "log", r"^smp: the processor with APIC 1 does not answer<*>^smp: 1 of 2 ",
+            "a processor that is late is sent back")  # fmt: skip
+    matches(said, "log", "hello has ended, status 0", "and the kernel goes on without it")
+    said = debugger.session(
+        ["break smp_entered", "continue", "set $pc = (unsigned long)&boot_ap_stay", "delete",
+         "break cpu_exit", "continue", "log"],
+        program=["bin/hello"], smp=2,
+    )  # fmt: skip
+    matches(said, "log", r"^smp: processor 1 \(APIC 1\) has come, and is not heard of any more<*>"
+            r"^smp: 1 of 2 ", "a processor that is lost is named")  # fmt: skip
+    matches(said, "log", "hello has ended, status 0", "and the kernel goes on without that, too")
 
 
 def check_maps(said):
@@ -241,6 +292,8 @@ else:
     before_the_kernel()
     growing_stack()
     two_processors()
+    four_processors()
+    late_processor()
     user_program()
     copy_on_write()
     device()

@@ -9,6 +9,7 @@
     objects.py   vm object, vm page
     walk.py      vm walk
     threads.py   ps, threads
+    cpus.py      cpus, locks
     printers.py  how structures are printed
     serial.py    log, output, type: the machine's ports
 
@@ -47,5 +48,5 @@ class Vm(gdb.Command):
 
 if "symbols" not in sys.modules:  # not a second time: a prefix made anew has lost its commands
     Vm()
-    for _module in ("symbols", "maps", "objects", "walk", "threads", "printers", "serial"):
+    for _module in ("symbols", "maps", "objects", "walk", "threads", "cpus", "printers", "serial"):
         __import__(_module)

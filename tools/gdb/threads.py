@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""ps, threads, cpus: processes, threads, processors, and the backtrace of one that sleeps.
+"""ps, threads: processes, threads, and the backtrace of one that sleeps.
 
 A thread that does not run has its registers on its kernel stack, where context_swap (context.S) has
 pushed them.  An unwinder tells GDB that the frame outside of the innermost one is the frame that
@@ -245,59 +245,5 @@ class Threads(gdb.Command):
         gdb.execute("frame 0" if not given else "frame 1")
 
 
-class Cpus(gdb.Command):
-    """Processors: cpus
-
-    What each runs and where, how deep it is in interrupts and spinlocks, the space it has loaded,
-    and which locks the running thread holds (debug builds note them); * marks the one GDB looks
-    at."""
-
-    def __init__(self):
-        super().__init__("cpus", gdb.COMMAND_STATUS, gdb.COMPLETE_NONE)
-
-    @kernel.command
-    def invoke(self, argument, from_tty):
-        kernel.require_maps()
-        area = kernel.evaluate("percpu_area")
-        first, last = area.type.range()
-        for i in range(first, last + 1):
-            if i == first or area[i]["online"]:
-                self.describe(i, area[i])
-
-    def describe(self, number, cpu):
-        """A line, and one for each lock held."""
-        thread = cpu["curthread"].dereference()
-        here = "*" if number == kernel.cpu_id() else " "
-        print(
-            f"{here}cpu {number:2}  APIC {int(cpu['apic_id']):3}  thread {int(thread['id'])}"
-            f" {kernel.string(thread['name'])}  at {self.place(number)}"
-            f"  interrupts {int(cpu['irq_depth'])}, spinlocks {int(cpu['spin_depth'])} deep"
-            f"  pmap {kernel.integer(cpu['loaded_pmap']):#x}"
-        )
-        order = thread["lockorder"]
-        for i in range(int(order["count"])):
-            held = order["held"][i]
-            symbol = gdb.execute(f"info symbol {int(held['pc']):#x}", to_string=True).strip()
-            how, where = ("waits for", "wanted") if held["waited_for"] else ("holds", "taken")
-            print(
-                f'    {how} "{kernel.string(held["name"])}" {kernel.integer(held["lock"]):#x},'
-                f" {where} at {symbol.split(' in section')[0]}"
-            )
-
-    def place(self, number):
-        """Where a processor is, by the name of the function."""
-        selected = gdb.selected_thread()
-        for candidate in gdb.selected_inferior().threads():
-            if candidate.num != number + 1:
-                continue
-            candidate.switch()
-            frame = gdb.newest_frame()
-            name = frame.name() or f"{frame.pc():#x}"
-            selected.switch()
-            return name
-        return "?"
-
-
 Ps()
 Threads()
-Cpus()
