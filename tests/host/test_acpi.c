@@ -91,7 +91,7 @@ static void
 not_there(void **state)
 {
 	/* Disabled; disabled, but may be plugged in; the number that means nobody. */
-	static const uint8_t madt[] = {LAPIC(0, 1), LAPIC(1, 0), LAPIC(2, 2), LAPIC(3, 3),
+	static const uint8_t madt[] = {LAPIC(0, 1),   LAPIC(1, 0),    LAPIC(2, 2),   LAPIC(3, 3),
 				       LAPIC(255, 1), X2APIC(300, 0), X2APIC(301, 2)};
 
 	(void)state;
@@ -102,8 +102,8 @@ not_there(void **state)
 static void
 both_ways(void **state)
 {
-	static const uint8_t madt[] = {LAPIC(0, 1),  LAPIC(1, 1),  X2APIC(0, 1),
-				       X2APIC(1, 1), X2APIC(300, 1)};
+	static const uint8_t madt[] = {LAPIC(0, 1), LAPIC(1, 1), X2APIC(0, 1), X2APIC(1, 1),
+				       X2APIC(300, 1)};
 
 	(void)state;
 	tables(madt, sizeof(madt));

@@ -46,7 +46,7 @@ struct cpu_features cpu_features;
 static struct {
 	bool has_x2apic;
 	uint64_t base;
-	uint64_t x2[REGISTERS];				/* as MSRs */
+	uint64_t x2[REGISTERS];				    /* as MSRs */
 	uint32_t memory[REGISTERS * 16 / sizeof(uint32_t)]; /* as memory */
 	unsigned eois;
 } apic;
