@@ -19,7 +19,7 @@
 #include <pagoda/thread.h>
 
 #define VICTIMS	    3
-#define KILLS	    24
+#define KILLS	    12
 #define ROUNDS	    3
 #define SLACK	    64
 #define PATIENCE_MS 60000
@@ -389,7 +389,7 @@ kill_in(void (*step)(struct victim *v))
 /* ---- The same range ---- */
 
 #define HANDS	    4
-#define QUARRELS    400
+#define QUARRELS    200
 #define RANGE_PAGES 24ul
 #define HERE	    (AREA_BASE + VICTIMS * AREA_BYTES)
 #define THERE	    (HERE + AREA_BYTES)
