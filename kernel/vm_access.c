@@ -23,7 +23,7 @@ vm_access(vm_map_t map, vm_offset_t addr, size_t length, vm_prot_t access, int f
 		if (kr != KERN_SUCCESS)
 			break;
 		kr = fn((char *)pmap_page_address(m) + in_page, *done, n, arg);
-		vm_fault_release(m);
+		vm_fault_release(m, access);
 		if (kr == KERN_SUCCESS)
 			*done += n;
 	}

@@ -413,7 +413,10 @@ vm_fault(vm_map_t map, vm_offset_t vaddr, vm_prot_t fault_type, int fault_flags)
 }
 
 void
-vm_fault_release(struct vm_page *m)
+vm_fault_release(struct vm_page *m, vm_prot_t fault_type)
 {
+	/* No page table knows of it, and it may have been written back since it was held. */
+	if (fault_type & (VM_PROT_WRITE | VM_PROT_COPY))
+		__atomic_fetch_or(&m->aflags, VM_PAGE_DIRTY, __ATOMIC_RELAXED);
 	vm_page_release(m);
 }

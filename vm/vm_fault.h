@@ -21,11 +21,12 @@ struct vm_page;
 kern_return_t vm_fault(vm_map_t map, vm_offset_t vaddr, vm_prot_t fault_type, int fault_flags);
 
 /*
- * vm_fault_hold: like vm_fault, and *hold is the page, wired so that it stays (vm_fault_release).
- * For access to another process's memory through the direct map.
+ * vm_fault_hold: like vm_fault, and *hold is the page, which stays until vm_fault_release.  For access to
+ * another process's memory through the direct map.
+ * vm_fault_release: the access, of the same fault_type, is done: what it may have stored is a change.
  */
 kern_return_t vm_fault_hold(vm_map_t map, vm_offset_t vaddr, vm_prot_t fault_type, int fault_flags,
 			    struct vm_page **hold);
-void vm_fault_release(struct vm_page *m);
+void vm_fault_release(struct vm_page *m, vm_prot_t fault_type);
 
 #endif

@@ -420,7 +420,7 @@ no_copy_any_more(void **state)
 	check_kr(KERN_SUCCESS, space_insert(f->map, object, 0, A, A + 2 * P, R, R,
 					    MAP_COPY_ON_WRITE | MAP_INHERIT_SHARE));
 	check_kr(KERN_SUCCESS, vm_fault_hold(f->map, A, R | VM_PROT_COPY, VM_FAULT_NOGROW, &m));
-	vm_fault_release(m);
+	vm_fault_release(m, R | VM_PROT_COPY);
 	child = model_proc_fork(f->proc);
 	check_kr(KERN_PROTECTION_FAILURE,
 		 vm_fault_hold(f->map, A, R | VM_PROT_COPY, VM_FAULT_NOGROW, &m));

@@ -576,7 +576,7 @@ debugger_shared(void **state)
 	space_map_object(f->map, object, A, R, ALL, 0);
 	check_kr(KERN_SUCCESS, vm_fault_hold(f->map, A, R | VM_PROT_COPY, VM_FAULT_NOGROW, &m));
 	*(uint8_t *)pmap_page_address(m) = 50;
-	vm_fault_release(m);
+	vm_fault_release(m, R | VM_PROT_COPY);
 	check_u64(50, space_object_byte(object, 0));
 	vm_object_deallocate(object);
 }

@@ -546,7 +546,7 @@ debugger(void **state)
 	check_kr(KERN_SUCCESS,
 		 vm_fault_hold(f->map, A, VM_PROT_READ | VM_PROT_COPY, VM_FAULT_NOGROW, &m));
 	*(uint8_t *)pmap_page_address(m) = 50;
-	vm_fault_release(m);
+	vm_fault_release(m, VM_PROT_READ | VM_PROT_COPY);
 	check_u64(50, model_user_load(f->proc, A));
 	check_u64(2, model_user_load(f->proc, A + P));
 	check_u64(1, model_user_load(f->proc, A + 8 * P));
@@ -568,7 +568,7 @@ held(void **state)
 	check_kr(KERN_SUCCESS, vm_map_remove(f->map, A, A + P));
 	check_u64(before.frames - 1, vm_usage_read().frames);
 	check_u64(9, *(uint8_t *)pmap_page_address(m));
-	vm_fault_release(m);
+	vm_fault_release(m, VM_PROT_READ);
 	vm_usage_check(&before);
 }
 

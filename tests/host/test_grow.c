@@ -432,7 +432,7 @@ grw_23_copy(void **state)
 	check_kr(KERN_SUCCESS,
 		 vm_fault_hold(f->map, START - PAGE, VM_PROT_WRITE, VM_FAULT_NORMAL, &m));
 	*(uint8_t *)pmap_page_address(m) = 5;
-	vm_fault_release(m);
+	vm_fault_release(m, VM_PROT_WRITE);
 	check_u64(5, model_user_load(f->proc, START - PAGE));
 	check_stack(f->map, A, START - vm_sgrowsiz, TOP, VM_PROT_RW, VM_PROT_ALL);
 	before = map_snapshot_take(f->map);

@@ -328,7 +328,34 @@ held(void **state)
 	mapped(f, 0, NULL);
 	check_kr(KERN_SUCCESS, vm_fault_hold(f->map, A + P, VM_PROT_READ, VM_FAULT_NOGROW, &m));
 	check_u64(FIRST + 1, *(uint8_t *)pmap_page_address(m));
-	vm_fault_release(m);
+	vm_fault_release(m, VM_PROT_READ);
+}
+
+/* What is stored through a held page is a change like any other, be it by a debugger, and though the
+ * page was written back after it was held. */
+static void
+held_and_stored(void **state)
+{
+	static const vm_prot_t types[] = {VM_PROT_WRITE, VM_PROT_READ | VM_PROT_COPY};
+	struct vm_fixture *f = *state;
+	struct vm_page *m;
+
+	mapped(f, MAP_INHERIT_SHARE, NULL);
+	for (uint8_t i = 0; i < ARRAY_SIZE(types); i++) {
+		check_kr(KERN_SUCCESS, vm_fault_hold(f->map, A + P, types[i], VM_FAULT_NOGROW, &m));
+		check_kr(KERN_SUCCESS, vm_map_sync(f->map, A, END, TRUE, FALSE));
+		*(uint8_t *)pmap_page_address(m) = (uint8_t)(70 + i);
+		vm_fault_release(m, types[i]);
+		check_kr(KERN_SUCCESS, vm_map_sync(f->map, A, END, TRUE, TRUE));
+		check_u64(70 + i, pager.page[1][0]);
+		check_u64(70 + i, model_user_load(f->proc, A + P));
+	}
+	/* Who has only read has changed nothing. */
+	pager.puts = 0;
+	check_kr(KERN_SUCCESS, vm_fault_hold(f->map, A, VM_PROT_READ, VM_FAULT_NOGROW, &m));
+	vm_fault_release(m, VM_PROT_READ);
+	check_kr(KERN_SUCCESS, vm_map_sync(f->map, A, END, TRUE, TRUE));
+	check_u64(0, pager.puts);
 }
 
 /* A child and its parent see one object, wherever the pages were when it was forked. */
@@ -784,6 +811,7 @@ main(void)
 	    {"PGR-07: the last reference writes what has changed, then terminates",
 	     cleaned_at_the_end},
 	    {"PGR-07: what cannot be written then is lost, and nothing is stuck", lost_at_the_end},
+	    {"PGR: what is stored through a held page is written back", held_and_stored},
 	};
 
 	return host_run(&vm_fixture, tests, ARRAY_SIZE(tests));

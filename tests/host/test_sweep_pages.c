@@ -89,7 +89,7 @@ op_hold(void)
 	kern_return_t kr = vm_fault_hold(scene.f->map, FROM, VM_PROT_WRITE, VM_FAULT_NOGROW, &m);
 
 	if (kr == KERN_SUCCESS)
-		vm_fault_release(m);
+		vm_fault_release(m, VM_PROT_WRITE);
 	return kr;
 }
 

@@ -421,7 +421,7 @@ debugger_write(vm_map_t map, vm_offset_t va, uint8_t value)
 	check_kr(KERN_SUCCESS,
 		 vm_fault_hold(map, va, VM_PROT_READ | VM_PROT_COPY, VM_FAULT_NOGROW, &m));
 	*((uint8_t *)pmap_page_address(m) + (va & PAGE_MASK)) = value;
-	vm_fault_release(m);
+	vm_fault_release(m, VM_PROT_READ | VM_PROT_COPY);
 }
 
 static void

@@ -206,7 +206,27 @@ check_wired(unsigned space, size_t page, vm_map_entry_t e, struct vm_page *m)
 		return;
 	if (mapping.page != m)
 		world_failed("space %u page %zu: wired, but another page is mapped", space, page);
+	/* Who writes a page back takes the right to write away, and the next store gets it again. */
+	if (m->object == world.object[PAGED])
+		mapping.prot |= e->protection & VM_PROT_WRITE;
 	check(space, page, "rights of the wired mapping", e->protection, mapping.prot);
+}
+
+/* check_absent: nobody has the page: it is what the pager keeps, if there is one, or zero. */
+static void
+check_absent(unsigned space, size_t page, vm_map_entry_t e)
+{
+	vm_pindex_t pindex = atop(world_address(space, page) - e->start + e->offset);
+	const struct vm_object *object = e->object;
+	const uint32_t zero = 0, *words = &zero;
+
+	while (object != NULL && object->backing != NULL) {
+		pindex += atop(object->backing_offset);
+		object = object->backing;
+	}
+	if (object == world.object[PAGED])
+		words = (const uint32_t *)world.pager.page[pindex];
+	check_words(space, page, words[0], words[0]);
 }
 
 static void
@@ -220,7 +240,7 @@ check_page(unsigned space, size_t page, vm_map_entry_t e)
 	if (m != NULL)
 		check_frame(space, page, m);
 	else if (!beyond)
-		check_words(space, page, 0, 0);
+		check_absent(space, page, e);
 	if (p->user_wired || p->wirings != 0)
 		check_wired(space, page, e, m);
 }
@@ -274,7 +294,11 @@ check_objects(void)
 		for (size_t k = 0; k < world_object_pages(i); k++) {
 			const struct vm_page *m = vm_radix_lookup(&world.object[i]->pages, k);
 			const uint32_t *words = m != NULL ? pmap_page_address(m) : NULL;
-			uint32_t word = words != NULL ? words[0] : 0;
+			uint32_t word;
+
+			if (m == NULL && i == PAGED)
+				words = (const uint32_t *)world.pager.page[k];
+			word = words != NULL ? words[0] : 0;
 
 			if (!cell_allows(world.cell[i][k], word))
 				world_failed("object %zu page %zu: contents: expected %#x, got %#x",

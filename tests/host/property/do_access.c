@@ -75,7 +75,8 @@ settle(struct access *a, enum model_signal got)
 		if (got == BUS_OOMERR)
 			ref_unwire(&a->next, a->grown, VM_MAP_WIRE_USER);
 	}
-	if (!(a->signals & SIGNAL(got)) && !(got == BUS_OOMERR && call_injected()))
+	if (!(a->signals & SIGNAL(got)) && !(got == BUS_OOMERR && call_injected()) &&
+	    !(got == BUS_OBJERR && call_pager_failed()))
 		world_failed("space %u page %zu: access %u: expected signals %#x, got %s", a->space,
 			     a->page, a->type, a->signals, model_signal_name(got));
 	world.ref[a->space] = a->next;
@@ -193,5 +194,5 @@ do_peek(const struct op *op)
 	if (got != MODEL_OK)
 		return;
 	transfer(&a, m, op->kind != OP_PEEK);
-	vm_fault_release(m);
+	vm_fault_release(m, a.type);
 }

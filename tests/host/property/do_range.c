@@ -13,6 +13,7 @@ static bool failing, starving;
 void
 call_begin(const struct op *op)
 {
+	world.pager.failures = 0;
 	failing = op->fail != 0 && op->fail < OP_STARVE;
 	starving = op->fail >= OP_STARVE;
 	if (failing)
@@ -39,8 +40,16 @@ call_injected(void)
 }
 
 bool
+call_pager_failed(void)
+{
+	return injected && world.pager.failures != 0;
+}
+
+bool
 call_short(kern_return_t kr)
 {
+	if (call_pager_failed() && (kr == KERN_OUT_OF_BOUNDS || kr == KERN_FAILURE))
+		return true;
 	return kr == KERN_RESOURCE_SHORTAGE && injected;
 }
 

@@ -24,7 +24,7 @@
 #define REF_UNLIMITED (SIZE_MAX / 2)
 
 /* Objects that can be mapped; the last pages of an object's numbers may lie beyond its end. */
-#define PROPERTY_OBJECTS      3
+#define PROPERTY_OBJECTS      4
 #define PROPERTY_OBJECT_PAGES 12
 
 enum ref_kind {

@@ -127,7 +127,8 @@ world_prepare_delete(unsigned space, struct ref_range r)
 size_t
 world_object_pages(size_t object)
 {
-	static const size_t pages[PROPERTY_OBJECTS] = {PROPERTY_OBJECT_PAGES, 5, 9};
+	static const size_t pages[PROPERTY_OBJECTS] = {PROPERTY_OBJECT_PAGES, 5, 9,
+						       MODEL_PAGER_PAGES};
 
 	return pages[object];
 }
@@ -146,7 +147,7 @@ fill_page(struct vm_object *object, vm_pindex_t index, uint8_t value)
 	rwlock_write_unlock(&object->lock);
 }
 
-/* make_object: as a handle's: charged for itself.  The last one has no page yet. */
+/* make_object: anonymous, as a handle's: charged for itself.  The last one has no page yet. */
 static void
 make_object(size_t number)
 {
@@ -160,12 +161,24 @@ make_object(size_t number)
 	for (size_t i = 0; i < pages; i++) {
 		uint8_t value = (uint8_t)(0x80 + number * PROPERTY_OBJECT_PAGES + i);
 
-		if (number == PROPERTY_OBJECTS - 1)
+		if (number == PAGED - 1)
 			value = 0;
 		else
 			fill_page(object, i, value);
 		world.cell[number][i] = cell_new(value * 0x01010101u);
 	}
+}
+
+/* make_paged: its pages are asked for, and the pager's calls can be told to fail. */
+static void
+make_paged(void)
+{
+	const uint8_t first = 0x80 + PAGED * PROPERTY_OBJECT_PAGES;
+
+	world.object[PAGED] = model_pager_object(&world.pager, MODEL_PAGER_PAGES, first);
+	world.pager.may_fail = true;
+	for (size_t i = 0; i < MODEL_PAGER_PAGES; i++)
+		world.cell[PAGED][i] = cell_new((uint8_t)(first + i) * 0x01010101u);
 }
 
 /* ---- beginning and end ---- */
@@ -197,8 +210,9 @@ world_begin(void)
 		world_failed("no system maps");
 	ref_init(&world.ref[SPACE_PARENT], atop(PARENT_BASE));
 	ref_init(&world.ref[SPACE_SUB], atop(PARENT_BASE));
-	for (size_t i = 0; i < PROPERTY_OBJECTS; i++)
+	for (size_t i = 0; i < PAGED; i++)
 		make_object(i);
+	make_paged();
 }
 
 static void

@@ -5,7 +5,8 @@
  *	space 0 to 3	processes: a window of REF_PAGES pages of a user map
  *	space 4		a system map of its own (as kernel_map is one)
  *	space 5		a map that can be its submap in pages SUB_FIRST to SUB_END
- *	objects		anonymous, with a handle's reference; mapped shared or copy-on-write
+ *	objects		with a handle's reference; mapped shared or copy-on-write.  Three are anonymous, one has
+ *			a pager, whose calls may fail
  *
  * Where vm/ and the model disagree the process ends with a message, through model_die().
  */
@@ -13,10 +14,12 @@
 #define PROPERTY_WORLD_H
 
 #include <stdint.h>
+#include "model/pager.h"
 #include "property/op.h"
 #include "property/reference.h"
 
 #define PROCESSES 4
+#define PAGED	  3 /* the object with a pager */
 #define SUB_FIRST 8ul
 #define SUB_END	  80ul
 
@@ -26,6 +29,7 @@ struct world {
 	vm_map_t parent, sub;
 	struct vm_object *object[PROPERTY_OBJECTS];
 	struct cell *cell[PROPERTY_OBJECTS][PROPERTY_OBJECT_PAGES];
+	struct model_pager pager; /* of object PAGED */
 };
 
 extern struct world world;
@@ -65,9 +69,10 @@ void world_read_touched(unsigned space);
 /* A call with, perhaps, a failure under it. */
 void call_begin(const struct op *op);
 void call_end(void);
-/* call_short: did the call fail for want of something that was withheld from it? */
+/* call_short: did the call fail for want of something that was withheld from it, or as the pager did? */
 bool call_short(kern_return_t kr);
 bool call_injected(void);
+bool call_pager_failed(void);
 /* call_clear: before an operation.  call_outcome: how its call has ended. */
 enum call_outcome {
 	CALL_DONE,
