@@ -22,6 +22,14 @@
 #define MSR_MCG_STATUS 0x17a
 #define DR6_CLEAR      0xffff0ff0
 
+/* A place in the function that this is used in. */
+#define HERE                                                     \
+	({                                                       \
+		uintptr_t pc;                                    \
+		__asm__ volatile("lea 0(%%rip), %0" : "=r"(pc)); \
+		pc;                                              \
+	})
+
 /* Called by entry.S only. */
 void trap_dispatch(struct trapframe *tf);
 void trap_dispatch_paranoid(struct trapframe *tf);
@@ -155,7 +163,7 @@ trap_dispatch_paranoid(struct trapframe *tf)
 		report_double_fault(tf);
 	case TRAP_NMI:
 		if (panic_stops_me())
-			panic_stand_still(tf->rip, tf->rbp);
+			panic_stand_still(HERE, (uintptr_t)__builtin_frame_address(0));
 		if (panic_active())
 			return; /* this one reports already */
 		panic_prepare();

@@ -15,6 +15,7 @@ import tap
 
 MOST = 16  # MACHINE_MAX_CPUS
 BOOTS = 50
+OFFS = 10
 
 
 def boot(name, expected, says=(), cmdline="", **options):
@@ -64,6 +65,16 @@ def absent():
         boot("one does not answer", 4, [silent, "^smp: 4 of 4 "], cmdline="debug.absent=99", smp=4)
 
 
+def off_while_busy():
+    """Threads loop, fault and call on all processors when the machine is switched off."""
+    missed = []
+    for _ in range(OFFS):
+        result = machine.boot(cmdline=machine.run_cmdline("bin/busy", ["off"]), smp=4, timeout=60)
+        if result.kind != "done" or result.status != 7 or "panic" in result.serial:
+            missed.append(result.report())
+    tap.ok(not missed, f"{OFFS} times switched off while 4 processors are busy", "\n".join(missed))
+
+
 def boots():
     done = subprocess.run(
         [os.path.join(machine.ROOT, "tools/boots"), "-n", str(BOOTS), "-s", "4"],
@@ -75,5 +86,6 @@ def boots():
 sizes()
 limits()
 absent()
+off_while_busy()
 boots()
 tap.done()

@@ -178,6 +178,20 @@ def in_a_call():
            r"\n  --- system call 0x103d\(0x3, .*\) at user rip"))  # fmt: skip
 
 
+def busy():
+    """A fault in a call while user programs are busy everywhere: each processor says what it did."""
+    name = "a kernel's fault while four processors are busy"
+    result = machine.boot(cmdline=machine.run_cmdline("bin/busy", ["assert"]), smp=4)
+    tap.equal(result.kind, "panic", f"{name}: it panics", result.report())
+    reports = re.split(r"^  processor (\d), .*\n", result.serial, flags=re.M)
+    tap.equal(sorted(reports[1::2]), list("0123"), f"{name}: all report", result.serial)
+    tap.ok("fault_assert+" in reports[2], f"{name}: the one at fault first", result.serial)
+    for report in reports[4::2]:
+        check(f"{name}: a stopped one, through the interrupt that stopped it", report,
+              [r'^  thread \d+ "', r"^  #0 +0x\w+ trap_dispatch_paranoid",
+               r"^  --- non-maskable interrupt at (user|kernel) rip 0x"])  # fmt: skip
+
+
 def triple_fault(cpu, **options):
     """What leaves nothing but QEMU's log."""
     name = f"a triple fault of processor {cpu}"
@@ -213,6 +227,7 @@ def kernel():
         idle = pool.submit(machine.boot, cmdline="run=bin/sh", timeout=LOOP_SECONDS)
         panics(pool)
         in_a_call()
+        busy()
         triple_fault(0)
         triple_fault(2, smp=4)
         endless_loop(0, loop.result()[1])
