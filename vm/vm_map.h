@@ -89,7 +89,7 @@ struct vm_map {
 		vm_size_t length;
 	} full; /* (m) no `length` free bytes begin in [from, to): first fit need not look there */
 	uint32_t nentries;	    /* (m) */
-	uint32_t busy;		    /* (m) wirings that have dropped the lock */
+	uint32_t busy;		    /* (m) wirings and writes that have dropped the lock */
 	vm_size_t size;		    /* (m) bytes in entries, guards not counted */
 	vm_size_t user_wired;	    /* (m) bytes in USER_WIRED entries */
 	uint64_t timestamp;	    /* (m) bumped by each exclusive lock: "has it changed?" */
@@ -215,7 +215,8 @@ int vm_map_locked(const struct vm_map *map); /* exclusively, for assertions */
  * window.  KERN_ABORTED if the thread is killed.  Deferred work is left for the next unlock. */
 kern_return_t vm_map_unlock_and_wait(vm_map_t map, const char *why);
 void vm_map_wakeup(vm_map_t map);
-/* vm_map_busy, _unbusy: a section that has dropped the lock while it wires.  Map locked.
+/* vm_map_busy, _unbusy: a section that has dropped the lock while it wires, or writes to a page of a
+ * space that is not loaded.  Map locked.
  * vm_map_wait_busy: sleep until there is none; map locked on entry and on return (unlocked when it
  * returns KERN_ABORTED). */
 void vm_map_busy(vm_map_t map);

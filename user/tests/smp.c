@@ -249,6 +249,66 @@ share_a_copy(void)
 	handle_close(ancestor);
 }
 
+/* What is written into another space while that one forks: it is there afterwards. */
+#define WRITES 100
+
+static void
+fork_and_store(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		int64_t child = proc_fork(HANDLE_SELF, NULL, 0);
+
+		__atomic_fetch_add(&page[1], 1, __ATOMIC_SEQ_CST); /* the page is copied */
+		if (child > 0) {
+			handle_close((handle_t)child);
+		}
+	}
+}
+
+/* So that the writer's faults have to wait for the map. */
+static volatile bool writes_end;
+
+static void
+fork_for_ever(void *arg)
+{
+	(void)arg;
+	while (!writes_end) {
+		int64_t child = proc_fork(HANDLE_SELF, NULL, 0);
+
+		if (child > 0) {
+			handle_close((handle_t)child);
+		}
+	}
+}
+
+static void
+write_while_forking(void)
+{
+	uint64_t *buffer = map_pages(PAGE_SIZE, PROT_RW), there[2] = {0};
+	struct user_thread other;
+	handle_t child;
+
+	page = map_pages(PAGE_SIZE, PROT_RW);
+	*page = 0;
+	child = tap_start(fork_and_store, NULL);
+	REQUIRE(child > 0);
+	REQUIRE_EQ(thread_start(&other, fork_for_ever, NULL, 0), 0);
+	for (uint64_t n = 1; n <= WRITES; n++) {
+		*buffer = n;
+		/* The kernel's own access to the buffer is to fault. */
+		REQUIRE_EQ(vm_advise(HANDLE_SELF, (uint64_t)buffer, PAGE_SIZE, ADVICE_DONTNEED), 0);
+		REQUIRE_EQ(vm_write(child, (uint64_t)page, buffer, sizeof(n)), sizeof(n));
+		REQUIRE_EQ(vm_read(child, (uint64_t)page, there, sizeof(there)), sizeof(there));
+		REQUIRE_EQ(there[0], n);
+	}
+	writes_end = true;
+	REQUIRE_EQ(thread_join(&other), 0);
+	tap_note("%u writes, %lu forks meanwhile", WRITES, there[1]);
+	proc_kill(child, 0);
+	handle_close(child);
+}
+
 /* ---- Faults, growth and changes in one space at once ---- */
 
 #define WORKERS	   4
@@ -432,6 +492,7 @@ static const struct tap_test tests[] = {
     {"DEL-03: a frame is used again only when no processor reaches it", frames_are_left_alone},
     {"FRK-01: a copy stays as it was while another processor stores", fork_while_storing},
     {"INH-04: a store to a shared copy is seen by a processor that reads", share_a_copy},
+    {"what is written into a space that forks is not lost", write_while_forking},
     {"GRW-21: faults, growth, protect and unmap by several threads at once", work_at_once},
     {"a process ends while its threads run everywhere", all_threads_end},
     {"one thread too many: all get their share", fairness},
