@@ -291,8 +291,8 @@ boot_high:
 	.size	boot_high, . - boot_high
 
 /*
- * boot_ap_high: the same for another processor.  smp_start (smp.c) says what it is to work with; with
- * smp_start.percpu it takes the rest.  If that is gone it has come too late, and stays here.
+ * boot_ap_high: the same for another processor.  smp_start (smp.c) says what it is to work with;
+ * with smp_start.percpu it takes the rest.  If that is gone it has come too late, and stays here.
  */
 	.globl	boot_ap_high
 	.type	boot_ap_high, @function

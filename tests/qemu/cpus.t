@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""All processors come up and run threads: 1 to 16 of them, more than there is room for, some that are
-not there or do not answer; and fifty times in a row."""
+"""All processors come up and run threads: 1 to 16 of them, more than there is room for, some that
+are not there or do not answer; and fifty times in a row.  They stop when the machine ends."""
 
 import os
 import re

@@ -179,7 +179,7 @@ def in_a_call():
 
 
 def busy():
-    """A fault in a call while user programs are busy everywhere: each processor says what it did."""
+    """A fault in a call while programs are busy everywhere: each processor says what it did."""
     name = "a kernel's fault while four processors are busy"
     result = machine.boot(cmdline=machine.run_cmdline("bin/busy", ["assert"]), smp=4)
     tap.equal(result.kind, "panic", f"{name}: it panics", result.report())

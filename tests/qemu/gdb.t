@@ -98,7 +98,7 @@ def two_processors():
 
 
 def four_processors():
-    """One in the kernel with spinlocks held, one in a user program, the others idle; each of them."""
+    """One in the kernel with a spinlock held, one in a user program, the others idle."""
     said = debugger.session(
         ["break sys_vm_unmap", "continue", "delete", "break ask if pmap->id != 0", "continue",
          "cpus", "threads", "info threads", "thread apply all backtrace", "locks"],
@@ -106,7 +106,8 @@ def four_processors():
     )  # fmt: skip
     matches(said, "cpus", r"^\*cpu +\d .* smp  at ask  interrupts 0, spinlocks 1 deep<*>"
             r'^    holds "user map" 0x\w+, taken at vm_map_lock \+ \d+<*>'
-            r'^    holds "pmap" 0x\w+, taken at pmap_remove', "cpus: in the kernel, with locks")  # fmt: skip
+            r'^    holds "pmap" 0x\w+, taken at pmap_remove',
+            "cpus: in the kernel, with locks")  # fmt: skip
     matches(said, "cpus", r"^ cpu +\d .* smp  at store_for_ever  interrupts 0, spinlocks 0 deep",
             "cpus: in user code")  # fmt: skip
     matches(said, "cpus", r"^ cpu +\d .* thread 1 idle ", "cpus: idle")
@@ -115,20 +116,22 @@ def four_processors():
     running = re.findall(r" running .* cpu (\d)", said["threads"])
     tap.equal(sorted(running), list("0123"), "threads: one runs on each", said["threads"])
     for number in range(4):
-        matches(said, "info threads", rf"^[* ] {number + 1} .*CPU#{number} ", f"info threads: {number}")
+        matches(said, "info threads", rf"^[* ] {number + 1} .*CPU#{number} ",
+                f"info threads: {number}")  # fmt: skip
     everywhere = "thread apply all backtrace"
-    matches(said, everywhere, r"#0 .*ask \(<*>pmap_shootdown<*>sys_vm_unmap<*><signal handler called>"
-            r"<*>take_away \(<*>main \(", "backtraces: from the kernel into the program")  # fmt: skip
+    matches(said, everywhere, r"#0 .*ask \(<*>pmap_shootdown<*>sys_vm_unmap<*>"
+            r"<signal handler called><*>take_away \(<*>main \(",
+            "backtraces: from the kernel into the program")  # fmt: skip
     matches(said, everywhere, r"#\d+ .*store_for_ever \(<*>thread_entry", "backtraces: user code")
     matches(said, everywhere, r"idle_main \(<*>sched_idle<*>smp_entered<*>boot_ap_high",
             "backtraces: an idle one, to its first instruction")  # fmt: skip
-    matches(said, "locks", r"^ +\d+ pmap +taken at pmap_\w+ \+ \d+, released at pmap_\w+ \+ \d+, cpu",
-            "locks: how long they were held")  # fmt: skip
+    matches(said, "locks", r"^ +\d+ pmap +taken at pmap_\w+ \+ \d+, released at pmap_\w+ \+ \d+,"
+            " cpu", "locks: how long they were held")  # fmt: skip
     nothing_broke(said, "four processors without a traceback")
 
 
 def late_processor():
-    """One that comes when it is not waited for any more; one that comes and is not heard of again."""
+    """One that comes when nobody waits any more; one that comes and is not heard of again."""
     said = debugger.session(
         ["break boot_ap_high", "continue", "thread 1", "set scheduler-locking on",
          "break lapic_send_init", "continue", "set scheduler-locking off", "continue", "delete",

@@ -3,9 +3,9 @@
 """How long spinlocks are held at most, in instructions: programs that do much at once, on a machine
 whose clock counts them.
 
-With `-icount shift=0` an instruction takes a nanosecond of the machine's time, so lock.report's table
-says the same in every run of the same kernel, whatever the host does meanwhile.  A debug kernel takes
-some five instructions where a release kernel takes one.
+With `-icount shift=0` an instruction takes a nanosecond of the machine's time, so lock.report's
+table says the same in every run of the same kernel, whatever the host does meanwhile.  A debug
+kernel takes some five instructions where a release kernel takes one.
 """
 
 import os
@@ -19,8 +19,8 @@ import machine
 import tap
 
 PROGRAMS = (
-    ("bin/torture", "1", "7"), ("tests/protect",), ("tests/map",), ("tests/wire",), ("tests/sched",),
-    ("tests/growth",), ("tests/contents",), ("tests/elf",),
+    ("bin/torture", "1", "7"), ("tests/protect",), ("tests/map",), ("tests/wire",),
+    ("tests/sched",), ("tests/growth",), ("tests/contents",), ("tests/elf",),
 )  # fmt: skip
 
 LIMIT = 100_000  # instructions

@@ -67,8 +67,8 @@ class Cpus(gdb.Command):
 class Locks(gdb.Command):
     """Spinlocks: locks
 
-    The longest hold of each so far, in ns (under -icount shift=0: in instructions), where it began and
-    where it ended, the longest first.  Locks of one name are one.  Debug builds measure it."""
+    The longest hold of each so far, in ns (under -icount shift=0: in instructions), where it began
+    and where it ended, the longest first.  Locks of one name are one.  Debug builds measure it."""
 
     def __init__(self):
         super().__init__("locks", gdb.COMMAND_STATUS, gdb.COMPLETE_NONE)
