@@ -68,8 +68,7 @@ advise_entries(vm_map_t map, vm_offset_t start, vm_offset_t end, const struct ch
 {
 	kern_return_t kr;
 
-	vm_map_lock(map);
-	kr = vm_map_wait_range(map, start, end);
+	kr = vm_map_lock_range(map, start, end);
 	if (kr != KERN_SUCCESS)
 		return kr;
 	if (vm_map_range_has_submap(map, start, end))

@@ -234,8 +234,7 @@ vm_map_discard(vm_map_t map, vm_offset_t start, vm_offset_t end)
 		return KERN_INVALID_ARGUMENT;
 	if (start == end)
 		return KERN_SUCCESS;
-	vm_map_lock(map);
-	kr = vm_map_wait_range(map, start, end);
+	kr = vm_map_lock_range(map, start, end);
 	if (kr != KERN_SUCCESS)
 		return kr;
 	kr = discard_locked(&d);

@@ -273,11 +273,12 @@ first_in_transition(vm_map_t map, vm_offset_t start, vm_offset_t end)
 }
 
 kern_return_t
-vm_map_wait_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
+vm_map_lock_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
 {
 	vm_map_entry_t e;
 	kern_return_t kr = KERN_SUCCESS;
 
+	vm_map_lock(map);
 	/* Only a wiring puts entries in transition, and it keeps the map busy. */
 	while (kr == KERN_SUCCESS && map->busy != 0 &&
 	       (e = first_in_transition(map, start, end)) != NULL)

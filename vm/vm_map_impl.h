@@ -181,9 +181,9 @@ void vm_map_simplify_range(vm_map_t map, vm_offset_t start, vm_offset_t end);
  */
 kern_return_t vm_map_entry_wait(vm_map_t map, vm_map_entry_t e, const char *why);
 
-/* vm_map_wait_range: wait until no entry of [start, end) is in transition and the map is not busy.
- * As above. */
-kern_return_t vm_map_wait_range(vm_map_t map, vm_offset_t start, vm_offset_t end);
+/* vm_map_lock_range: lock the map exclusively, at a moment at which no entry of [start, end) is in
+ * transition.  KERN_ABORTED: killed while waiting for that; the map is not locked. */
+kern_return_t vm_map_lock_range(vm_map_t map, vm_offset_t start, vm_offset_t end);
 
 /* vm_map_wait_deletable: wait until nothing of [start, end) is in transition, or, in a user map, wired
  * by the system.  KERN_ABORTED if killed.  Map write-locked, and so on return in either case.

@@ -187,8 +187,7 @@ vm_map_protect(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t new_p
 		return KERN_INVALID_ARGUMENT;
 	if (start == end)
 		return KERN_SUCCESS;
-	vm_map_lock(map);
-	kr = vm_map_wait_range(map, start, end);
+	kr = vm_map_lock_range(map, start, end);
 	if (kr != KERN_SUCCESS)
 		return kr;
 	kr = protect_check(map, start, end, new_prot, set_max, &charge);
@@ -271,8 +270,7 @@ vm_map_inherit(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_inherit_t ne
 		return KERN_INVALID_ARGUMENT;
 	if (start == end)
 		return KERN_SUCCESS;
-	vm_map_lock(map);
-	kr = vm_map_wait_range(map, start, end);
+	kr = vm_map_lock_range(map, start, end);
 	if (kr != KERN_SUCCESS)
 		return kr;
 	if (vm_map_range_has_submap(map, start, end) ||

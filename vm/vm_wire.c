@@ -295,8 +295,7 @@ vm_map_wire(vm_map_t map, vm_offset_t start, vm_offset_t end, int flags)
 		return KERN_SUCCESS;
 	w.limit = flags & VM_MAP_WIRE_USER ? vm_map_owner_limit(map, VM_LIMIT_MEMLOCK)
 					   : VM_LIMIT_INFINITY;
-	vm_map_lock(map);
-	kr = vm_map_wait_range(map, start, end);
+	kr = vm_map_lock_range(map, start, end);
 	if (kr != KERN_SUCCESS)
 		return kr;
 	kr = wire_locked(&w);
@@ -389,8 +388,7 @@ vm_map_unwire(vm_map_t map, vm_offset_t start, vm_offset_t end, int flags)
 		return KERN_INVALID_ARGUMENT;
 	if (start == end)
 		return KERN_SUCCESS;
-	vm_map_lock(map);
-	kr = vm_map_wait_range(map, start, end);
+	kr = vm_map_lock_range(map, start, end);
 	if (kr != KERN_SUCCESS)
 		return kr;
 	kr = unwire_check(&w);

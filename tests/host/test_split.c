@@ -376,6 +376,7 @@ stack(void **state)
 	check_kr(KERN_SUCCESS, vm_map_stack(f->map, STACK_BOTTOM, STACK_SIZE, RW, ALL, 0));
 	model_user_store(f->proc, STACK_TOP - 1, 1);
 	model_user_store(f->proc, STACK_TOP - vm_sgrowsiz, 2);
+	model_user_store(f->proc, STACK_TOP - vm_sgrowsiz + P, 2); /* keeps what is behind */
 	check_kr(KERN_SUCCESS,
 		 vm_map_protect(f->map, STACK_TOP - 4 * P, STACK_TOP, VM_PROT_READ, FALSE));
 	child = model_proc_fork(f->proc);

@@ -377,6 +377,11 @@ sub_10_part(void **state)
 		empty(parent);
 	}
 	place(parent, LOW, SIZE, 0);
+	map_drop_spares(parent);
+	model_fail_from(1);
+	check_kr(KERN_RESOURCE_SHORTAGE, vm_map_discard(parent, LOW, LOW + 2 * PAGE));
+	model_fail_off();
+	check_u64(0, map_at(parent, LOW)->eflags & VM_ENTRY_TOUCHED);
 	check_kr(KERN_SUCCESS, vm_map_discard(parent, LOW, LOW + 2 * PAGE));
 	check_kr(KERN_SUCCESS, vm_map_submap(parent, LOW + 2 * PAGE, HIGH, sub));
 }
