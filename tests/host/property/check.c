@@ -2,6 +2,7 @@
 /* vm/ against the model: page by page, from the entries, from the page tables and from memory. */
 #include "kernel/base/sched.h"
 #include "model/charges.h"
+#include "model/memory.h"
 #include "model/mmu.h"
 #include "property/world.h"
 #include "vm/pmap.h"
@@ -141,7 +142,18 @@ check_mapping(unsigned space, size_t page, const struct pmap_mapping *m)
 		world_failed("space %u page %zu: mapped with rights %u of %u", space, page, m->prot,
 			     p->prot);
 	check(space, page, "wired mapping", p->user_wired || p->wirings != 0, m->wired);
-	check_frame(space, page, m->page);
+	check(space, page, "a device's frame", p->device, m->page == NULL);
+	if (!p->device)
+		check_frame(space, page, m->page);
+}
+
+/* check_register: what the device has there. */
+static void
+check_register(unsigned space, size_t page, vm_paddr_t pa)
+{
+	const uint32_t *words = (const uint32_t *)model_phys_address(pa);
+
+	check_words(space, page, words[0], words[PAGE_SIZE / sizeof(uint32_t) - 1]);
 }
 
 static void
@@ -149,12 +161,15 @@ check_mappings(unsigned space, vm_map_t map)
 {
 	vm_offset_t va, at = world_address(space, 0), end = world_address(space, REF_PAGES);
 	struct pmap_mapping m;
+	vm_paddr_t pa;
 
 	for (; pmap_next(map->pmap, at, end, &va); at = va + PAGE_SIZE) {
 		size_t page = atop(va - world_address(space, 0));
 
 		pmap_query(map->pmap, va, &m);
 		check_mapping(owner_of(space, page), page, &m);
+		if (m.page == NULL && pmap_extract(map->pmap, va, &pa))
+			check_register(space, page, pa);
 	}
 }
 
@@ -200,33 +215,33 @@ check_wired(unsigned space, size_t page, vm_map_entry_t e, struct vm_page *m)
 {
 	struct pmap_mapping mapping;
 
-	if (m == NULL || m->object != e->object || m->wire_count == 0)
+	if (!world.ref[space].page[page].device &&
+	    (m == NULL || m->object != e->object || m->wire_count == 0))
 		world_failed("space %u page %zu: wired, but its page is not", space, page);
 	if (!pmap_query(world_map(space)->pmap, world_address(space, page), &mapping))
 		return;
 	if (mapping.page != m)
 		world_failed("space %u page %zu: wired, but another page is mapped", space, page);
 	/* Who writes a page back takes the right to write away, and the next store gets it again. */
-	if (m->object == world.object[PAGED])
+	if (e->object == world.object[PAGED])
 		mapping.prot |= e->protection & VM_PROT_WRITE;
 	check(space, page, "rights of the wired mapping", e->protection, mapping.prot);
 }
 
-/* check_absent: nobody has the page: it is what the pager keeps, if there is one, or zero. */
+/* check_absent: nobody has the page: it is what the pager or the device keeps, or zero. */
 static void
 check_absent(unsigned space, size_t page, vm_map_entry_t e)
 {
 	vm_pindex_t pindex = atop(world_address(space, page) - e->start + e->offset);
 	const struct vm_object *object = e->object;
-	const uint32_t zero = 0, *words = &zero;
+	const uint32_t *words;
 
 	while (object != NULL && object->backing != NULL) {
 		pindex += atop(object->backing_offset);
 		object = object->backing;
 	}
-	if (object == world.object[PAGED])
-		words = (const uint32_t *)world.pager.page[pindex];
-	check_words(space, page, words[0], words[0]);
+	words = world_kept(object, pindex);
+	check_words(space, page, words != NULL ? words[0] : 0, words != NULL ? words[0] : 0);
 }
 
 static void
@@ -296,8 +311,8 @@ check_objects(void)
 			const uint32_t *words = m != NULL ? pmap_page_address(m) : NULL;
 			uint32_t word;
 
-			if (m == NULL && i == PAGED)
-				words = (const uint32_t *)world.pager.page[k];
+			if (m == NULL)
+				words = world_kept(world.object[i], k);
 			word = words != NULL ? words[0] : 0;
 
 			if (!cell_allows(world.cell[i][k], word))

@@ -172,6 +172,16 @@ transfer(const struct access *a, struct vm_page *m, bool store)
 	check_words(a->space, a->page, first, last);
 }
 
+/* predict_hold: a device has no page to be held. */
+static void
+predict_hold(struct access *a)
+{
+	const struct ref_page *page = &a->next.page[a->page];
+
+	if (page->device && !page->beyond)
+		a->signals = SIGNAL(SEGV_ACCERR);
+}
+
 void
 do_peek(const struct op *op)
 {
@@ -184,6 +194,7 @@ do_peek(const struct op *op)
 
 	predict(&a, op, may_grow);
 	a.type = types[op->kind];
+	predict_hold(&a);
 	if (op->fail < OP_STARVE || a.grown.end == 0)
 		call_begin(op);
 	got = model_signal_of(vm_fault_hold(world_map(op->space), world_address(op->space, a.page),

@@ -183,12 +183,15 @@ show_object(const struct mapping *m, size_t number, size_t index)
 
 	for (size_t n = m->range.end - m->range.first; n-- > 0; page++, index++) {
 		page->beyond = index >= world_object_pages(number);
-		page->shared = (m->op->flags & OPF_SHARED) != 0;
+		page->shared = (m->cow & MAP_INHERIT_SHARE) != 0;
+		page->device = number == DEVICE;
+		if (page->device)
+			page->advice = REF_NOCORE;
 		if (page->shared)
 			page->inherit = VM_INHERIT_SHARE;
 		if (page->beyond)
 			continue;
-		if (m->op->flags & OPF_SHARED) {
+		if (page->shared) {
 			page->cell = world.cell[number][index];
 			page->cell->users++;
 		} else {
@@ -205,7 +208,8 @@ do_object(const struct op *op)
 
 	m.object = world.object[number];
 	m.offset = ptoa(index);
-	m.cow = op->flags & OPF_SHARED ? MAP_INHERIT_SHARE : MAP_COPY_ON_WRITE;
+	m.cow =
+	    (op->flags & OPF_SHARED) || number == DEVICE ? MAP_INHERIT_SHARE : MAP_COPY_ON_WRITE;
 	m.cow |= op->flags & OPF_EXCL ? MAP_CHECK_EXCL : 0;
 	m.cow |= op->flags & OPF_PREFAULT ? MAP_PREFAULT : 0;
 	if (!map_at(&m, ref_insert_result))

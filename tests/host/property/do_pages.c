@@ -150,7 +150,7 @@ check_resident(unsigned space, size_t page, uint8_t says)
 		expected |= VM_RESIDENT_BEHIND;
 	if (m != NULL && pmap_query(world_map(space)->pmap, world_address(space, page), &mapping))
 		expected |= VM_RESIDENT_MAPPED;
-	if (p->user_wired || p->wirings != 0)
+	if ((p->user_wired || p->wirings != 0) && !p->device)
 		expected |= VM_RESIDENT_WIRED;
 	/* The page of an object may be wired elsewhere; what was not stored to may count as modified. */
 	if ((says & ~(VM_RESIDENT_MODIFIED | (m != NULL ? VM_RESIDENT_WIRED : 0))) !=

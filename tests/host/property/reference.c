@@ -345,7 +345,11 @@ ref_protect(struct ref_space *s, struct ref_range r, vm_prot_t prot, bool set_ma
 unsigned
 ref_inherit_result(const struct ref_space *s, struct ref_range r, vm_inherit_t inherit)
 {
-	if (inherit > VM_INHERIT_ZERO || ref_any(s, r, REF_SUBMAP))
+	bool copies = false;
+
+	for (size_t i = r.first; i < r.end; i++)
+		copies |= inherit == VM_INHERIT_COPY && s->page[i].device;
+	if (inherit > VM_INHERIT_ZERO || copies || ref_any(s, r, REF_SUBMAP))
 		return KR(KERN_INVALID_ARGUMENT);
 	return KR(KERN_SUCCESS);
 }
@@ -425,6 +429,8 @@ ref_advise(struct ref_space *s, struct ref_range r, int advice)
 		if (page->kind == REF_FREE || spared(s, i, r))
 			continue;
 		page->advice = (uint8_t)((page->advice & ~marks[advice].clear) | marks[advice].set);
+		if (page->device)
+			page->advice |= REF_NOCORE;
 	}
 	ref_touch_range(s, r);
 }
@@ -434,8 +440,7 @@ ref_discard_page(struct ref_page *page)
 {
 	page->cell->users--;
 	page->cell = cell_new(0);
-	page->beyond = false;
-	page->shared = false;
+	page->beyond = page->shared = page->device = false;
 }
 
 /* ---- wiring ---- */
@@ -544,7 +549,7 @@ fork_memory(struct ref_page *from, struct ref_page *to)
 		from->shared = to->shared = true;
 	} else if (from->inherit == VM_INHERIT_ZERO) {
 		to->cell = cell_new(0);
-		to->beyond = to->shared = false;
+		to->beyond = to->shared = to->device = false;
 	} else if (wired && (from->prot & VM_PROT_WRITE)) {
 		to->cell = cell_clone(from->cell);
 		to->shared = false;

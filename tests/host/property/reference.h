@@ -24,7 +24,7 @@
 #define REF_UNLIMITED (SIZE_MAX / 2)
 
 /* Objects that can be mapped; the last pages of an object's numbers may lie beyond its end. */
-#define PROPERTY_OBJECTS      4
+#define PROPERTY_OBJECTS      5
 #define PROPERTY_OBJECT_PAGES 12
 
 enum ref_kind {
@@ -51,6 +51,7 @@ struct ref_page {
 	bool user_wired;
 	bool beyond;	   /* the end of the object: an access has nothing to show */
 	bool shared;	   /* with others, now or once */
+	bool device;	   /* a device's registers: never copied, never held */
 	bool touched;	   /* a placeholder: something was done to it */
 	uint8_t wirings;   /* by the system */
 	unsigned number;   /* of the reservation whose gap this is; of the placeholder */

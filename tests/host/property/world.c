@@ -11,6 +11,7 @@
 #include "property/world.h"
 #include "vm/pmap.h"
 #include "vm/vm_charge.h"
+#include "vm/vm_device.h"
 #include "vm/vm_malloc.h"
 #include "vm/vm_object.h"
 #include "vm/vm_page.h"
@@ -22,6 +23,8 @@
 #define PARENT_BASE (VM_MAX_KERNEL_ADDRESS - 31 * SUPERPAGE_SIZE - 64 * PAGE_SIZE)
 
 #define CHECK_WORLD_EVERY 64
+
+#define DEVICE_PAGES (MODEL_DEVICE_OWN / PAGE_SIZE)
 
 struct world world;
 struct op_counts *world_counts;
@@ -128,7 +131,7 @@ size_t
 world_object_pages(size_t object)
 {
 	static const size_t pages[PROPERTY_OBJECTS] = {PROPERTY_OBJECT_PAGES, 5, 9,
-						       MODEL_PAGER_PAGES};
+						       MODEL_PAGER_PAGES, DEVICE_PAGES};
 
 	return pages[object];
 }
@@ -181,6 +184,28 @@ make_paged(void)
 		world.cell[PAGED][i] = cell_new((uint8_t)(first + i) * 0x01010101u);
 }
 
+/* make_device: its registers are zero. */
+static void
+make_device(void)
+{
+	memset(model_phys_address(MODEL_DEVICE), 0, DEVICE_PAGES * PAGE_SIZE);
+	if (vm_device_allocate(MODEL_DEVICE, DEVICE_PAGES * PAGE_SIZE, PMAP_UNCACHED,
+			       &world.object[DEVICE]) != KERN_SUCCESS)
+		world_failed("no device");
+	for (size_t i = 0; i < DEVICE_PAGES; i++)
+		world.cell[DEVICE][i] = cell_new(0);
+}
+
+const uint32_t *
+world_kept(const struct vm_object *object, vm_pindex_t pindex)
+{
+	if (object == world.object[PAGED])
+		return (const uint32_t *)world.pager.page[pindex];
+	if (object == world.object[DEVICE])
+		return (const uint32_t *)model_phys_address(MODEL_DEVICE + ptoa(pindex));
+	return NULL;
+}
+
 /* ---- beginning and end ---- */
 
 void
@@ -213,6 +238,7 @@ world_begin(void)
 	for (size_t i = 0; i < PAGED; i++)
 		make_object(i);
 	make_paged();
+	make_device();
 }
 
 static void

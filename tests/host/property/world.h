@@ -6,7 +6,7 @@
  *	space 4		a system map of its own (as kernel_map is one)
  *	space 5		a map that can be its submap in pages SUB_FIRST to SUB_END
  *	objects		with a handle's reference; mapped shared or copy-on-write.  Three are anonymous, one has
- *			a pager, whose calls may fail
+ *			a pager, whose calls may fail, one is a device, which is only shared
  *
  * Where vm/ and the model disagree the process ends with a message, through model_die().
  */
@@ -20,6 +20,7 @@
 
 #define PROCESSES 4
 #define PAGED	  3 /* the object with a pager */
+#define DEVICE	  4 /* the one that is a device */
 #define SUB_FIRST 8ul
 #define SUB_END	  80ul
 
@@ -34,8 +35,10 @@ struct world {
 
 extern struct world world;
 
-/* world_object_pages: the size of an object. */
+/* world_object_pages: the size of an object.  world_kept: what is in a page of it that nobody has in
+ * memory; NULL: zeroes. */
 size_t world_object_pages(size_t object);
+const uint32_t *world_kept(const struct vm_object *object, vm_pindex_t pindex);
 
 vm_map_t world_map(unsigned space);
 vm_offset_t world_address(unsigned space, size_t page);
