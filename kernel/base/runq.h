@@ -24,6 +24,7 @@ struct runq {
 	unsigned running; /* (q) priority of who runs; likewise */
 	bool poked; /* (a) somebody thinks that this processor, if it is idle, should look around */
 	struct thread *moving; /* (q) on its way to the queue of another one, see after_switch */
+	uint32_t moving_to;    /* (q) that of this processor */
 	uint64_t nonempty;     /* (q) bit p: ready[p] is not empty */
 	struct list ready[SCHED_PRIORITIES]; /* (q) */
 } __attribute__((aligned(64)));		     /* (q) its lock  (a) atomic */

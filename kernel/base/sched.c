@@ -145,10 +145,13 @@ note_idle(struct percpu *c, bool now)
 
 	if (((__atomic_load_n(&idle, __ATOMIC_RELAXED) & bit) != 0) == now)
 		return;
-	if (now)
+	if (now) {
+		/* The idle thread may have been preempted behind its last look. */
+		__atomic_store_n(&runqs[c->id].poked, true, __ATOMIC_RELAXED);
 		__atomic_fetch_or(&idle, bit, __ATOMIC_SEQ_CST);
-	else
+	} else {
 		__atomic_fetch_and(&idle, ~bit, __ATOMIC_SEQ_CST);
+	}
 }
 
 /*
@@ -237,8 +240,8 @@ choose_cpu(const struct thread *t)
 }
 
 /*
- * call_idle: t has come onto the queue of `cpu`, where it may have to wait: an idle processor that may run
- * it is to come and take it.
+ * call_idle: t has come onto the queue of `cpu`, where it may have to wait: the idle processors that may
+ * run it are to come and take it.  All of them: one may be given something else before it looks.
  *
  * Who becomes idle sets its bit and then looks at the queues; here the thread is queued and then the bits
  * are looked at.  With a full barrier between on both sides one of the two sees the other.
@@ -250,7 +253,7 @@ call_idle(const struct thread *t, uint32_t cpu)
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	free = idle_of(allowed_on(t) & ~(1u << cpu));
-	if (free != 0)
+	for (; free != 0; free &= free - 1)
 		cpu_reschedule(first_of(free));
 }
 
@@ -378,14 +381,14 @@ next_place(const struct percpu *c, bool keeps_turn)
 
 /*
  * requeue: the current thread goes but stays ready.  If it is to wait elsewhere it is only noted as
- * moving: as long as it uses its stack it must not be on another's queue.  This processor's queue is
- * locked.
+ * moving: as long as it uses its stack it belongs to this processor, whose queue is locked.
  */
 static void
 requeue(struct percpu *c)
 {
 	struct runq *q = &runqs[c->id];
 	struct thread *t = c->curthread;
+	uint32_t place;
 	bool keeps_turn;
 
 	account(c, clock_now());
@@ -395,12 +398,13 @@ requeue(struct percpu *c)
 	keeps_turn = t->quantum_left > 0;
 	if (!keeps_turn)
 		t->quantum_left = QUANTUM_NS;
-	t->cpu = next_place(c, keeps_turn);
-	if (t->cpu == c->id) {
+	place = next_place(c, keeps_turn);
+	if (place == c->id) {
 		runq_insert(q, t, keeps_turn);
 		call_idle(t, c->id);
 	} else {
 		q->moving = t;
+		q->moving_to = place;
 		q->load--;
 	}
 }
@@ -414,6 +418,8 @@ after_switch(void)
 	struct thread *moving = q->moving;
 
 	q->moving = NULL;
+	if (moving != NULL)
+		moving->cpu = q->moving_to; /* it has left its stack */
 	spin_enter();
 	spinlock_unlock(&q->lock);
 	if (moving != NULL)
