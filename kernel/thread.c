@@ -395,7 +395,7 @@ with_registers(struct uthread *ut, bool (*stopped)(const struct uthread *), thre
 	int error;
 
 	while ((error = try_registers(ut, stopped, fn, arg)) == STILL_RUNS)
-		cpu_spin_poll();
+		cpu_spin_poll(0);
 	return error;
 }
 

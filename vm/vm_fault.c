@@ -17,8 +17,9 @@
  * hand.  Nothing sleeps with them: who must wait (a busy page, memory, a pager) lets go of
  * everything, waits, and starts again at the lookup.
  *
- * Rejected: taking the object's lock shared for case 1.  One page-sized critical section is shorter
- * than the bookkeeping of a second path, as long as one processor runs; with more, measure again.
+ * Rejected: taking the object's lock shared for case 1.  The critical section is shorter than the
+ * bookkeeping of a second path; the long part of it, clearing a page, is done outside when somebody else
+ * has the lock (fault_await_object).
  */
 #include "kernel/base/compiler.h"
 #include "kernel/base/panic.h"
@@ -47,6 +48,7 @@ struct fault {
 	bool grown;	       /* a stack grew for it */
 	uint8_t waits;	       /* for memory, so far */
 	struct vm_page **hold; /* where to return a held page, or NULL */
+	struct vm_page *spare; /* of zeroes, made while the top object was another's; or NULL */
 
 	struct vm_object
 	    *asked; /* with FAULT_PAGE_IN: its pager has the page; a reference is ours */
@@ -101,14 +103,31 @@ fault_enter(struct fault *f, struct vm_page *m, vm_prot_t prot)
  * everything was let go of.
  */
 
+/* fault_use_spare: the page of zeroes that is at hand becomes the one of the top object; NULL: no memory
+ * for that. */
+static SLOWPATH struct vm_page *
+fault_use_spare(struct fault *f)
+{
+	struct vm_page *m = f->spare;
+
+	if (vm_page_insert(m, f->l.object, f->l.pindex) != KERN_SUCCESS)
+		return NULL;
+	m->flags = VM_PAGE_VALID;
+	f->spare = NULL;
+	return m;
+}
+
 /* fault_zero_fill: case 2.  The object stays locked until the page is mapped, so nobody can find it
  * unfinished and it need not be busy. */
 static kern_return_t
 fault_zero_fill(struct fault *f)
 {
-	struct vm_page *m =
-	    vm_page_alloc(f->l.object, f->l.pindex, VM_ALLOC_ZERO | VM_ALLOC_NOBUSY);
+	struct vm_page *m;
 
+	if (__builtin_expect(f->spare != NULL, 0))
+		m = fault_use_spare(f);
+	else
+		m = vm_page_alloc(f->l.object, f->l.pindex, VM_ALLOC_ZERO | VM_ALLOC_NOBUSY);
 	return m == NULL ? KERN_RESOURCE_SHORTAGE : fault_enter(f, m, f->l.prot);
 }
 
@@ -274,6 +293,19 @@ fault_page(struct fault *f)
 	return fault_absent(f, object, f->l.pindex);
 }
 
+/*
+ * fault_await_object: another processor has the top object, likely for a fault like this one.  Where a
+ * page of zeroes may be needed it is made meanwhile: clearing it is most of the work, and done outside
+ * of the lock it is done by both at once.
+ */
+static SLOWPATH void
+fault_await_object(struct fault *f, struct vm_object *object)
+{
+	if (f->spare == NULL && (object->traits & VM_PAGER_ANONYMOUS))
+		f->spare = vm_page_alloc_noobj(VM_ALLOC_ZERO);
+	rwlock_write(&object->lock);
+}
+
 /* fault_resolve: the second half of a fault.  Map read-locked on entry, unlocked on return. */
 static inline kern_return_t
 fault_resolve(struct fault *f)
@@ -281,7 +313,8 @@ fault_resolve(struct fault *f)
 	struct vm_object *object = f->l.object;
 	kern_return_t kr;
 
-	rwlock_write(&object->lock);
+	if (!rwlock_trywrite(&object->lock))
+		fault_await_object(f, object);
 	kr = fault_page(f);
 	if (__builtin_expect(kr >= KERN_RESTART, 0))
 		return kr;
@@ -395,6 +428,7 @@ vm_fault_hold(vm_map_t map, vm_offset_t vaddr, vm_prot_t fault_type, int fault_f
 	f.top_map = map;
 	f.flags = fault_flags;
 	f.hold = hold;
+	f.spare = NULL;
 	f.grown = false;
 	f.waits = 0;
 	assert_may_fault("vm_fault");
@@ -403,6 +437,8 @@ vm_fault_hold(vm_map_t map, vm_offset_t vaddr, vm_prot_t fault_type, int fault_f
 		if (kr != KERN_SUCCESS)
 			kr = fault_again(&f, kr);
 	} while (kr == KERN_RESTART);
+	if (__builtin_expect(f.spare != NULL, 0))
+		vm_page_free_zeroed(f.spare);
 	return kr;
 }
 

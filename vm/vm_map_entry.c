@@ -23,6 +23,9 @@
 #include "vm/vm_wire.h"
 #include "vm/vm_zone.h"
 
+/* Ranges of this many bytes are freed with the map shared; for less it is not worth two more steps. */
+#define SHARED_FREE_SIZE (16 * PAGE_SIZE)
+
 static struct vm_zone entry_zone;
 static uint64_t spares; /* (a) in all maps */
 
@@ -351,21 +354,12 @@ vm_map_entry_release_pages(vm_map_entry_t e)
 	rwlock_write_unlock(&object->lock);
 }
 
-/* delete_entry: unwire, unmap (complete on every processor), free what nobody else can see, unlink.
- * The reference on the object goes after the lock. */
-static void
-delete_entry(vm_map_t map, vm_map_entry_t e)
+/* may_have_pages: an entry without an object never had one. */
+static bool
+may_have_pages(const struct vm_map_entry *e)
 {
-	if (e->wired_count != 0)
-		vm_map_entry_unwire(map, e);
-	if (e->eflags & VM_ENTRY_IS_SUB_MAP) {
-		pmap_remove(map->pmap, e->start, e->end);
-	} else if (!(e->eflags & VM_ENTRY_GUARD) && e->object != NULL) {
-		/* An entry without an object never had a page. */
-		pmap_remove(map->pmap, e->start, e->end);
-		vm_map_entry_release_pages(e);
-	}
-	vm_map_entry_delete(map, e);
+	return (e->eflags & VM_ENTRY_IS_SUB_MAP) ||
+	       (!(e->eflags & VM_ENTRY_GUARD) && e->object != NULL);
 }
 
 /* must_wait: somebody wires e right now, or the kernel has a user's memory wired for a while. */
@@ -439,6 +433,53 @@ vm_map_reserve_cuts(vm_map_t map, vm_offset_t start, vm_offset_t end)
 }
 
 /*
+ * unlink_range: the entries of [start, end) leave the map and wait for the unlock; their pages are still
+ * mapped, *pages: if they have any.  Locks and results as vm_map_delete.
+ */
+static kern_return_t
+unlink_range(vm_map_t map, vm_offset_t start, vm_offset_t end, bool *pages)
+{
+	vm_map_entry_t e, next;
+	kern_return_t kr;
+
+	*pages = false;
+	ASSERT(vm_map_locked(map), "map %p", map);
+	ASSERT(page_aligned(start | end), "%#lx-%#lx", start, end);
+	if (start >= end)
+		return KERN_SUCCESS;
+	kr = vm_map_wait_deletable(map, start, end);
+	if (kr != KERN_SUCCESS)
+		return kr;
+	e = first_in(map, start);
+	if (needs_clip(map, e, start, end) && !vm_map_reserve(map, 2))
+		return KERN_RESOURCE_SHORTAGE;
+	for (; e != &map->header && e->start < end; e = next) {
+		vm_map_clip_start(map, e, start);
+		vm_map_clip_end(map, e, end);
+		next = e->next;
+		if (e->wired_count != 0)
+			vm_map_entry_unwire(map, e);
+		*pages |= may_have_pages(e);
+		vm_map_entry_delete(map, e);
+	}
+	return KERN_SUCCESS;
+}
+
+/* free_pages: of the dead entries up to `until`: unmap them, complete on every processor, and free those
+ * that nobody else can see.  No writer may be in the map but the caller. */
+static void
+free_pages(vm_map_t map, vm_map_entry_t dead, vm_map_entry_t until)
+{
+	for (; dead != until; dead = dead->next) {
+		if (!may_have_pages(dead))
+			continue;
+		pmap_remove(map->pmap, dead->start, dead->end);
+		if (!(dead->eflags & VM_ENTRY_IS_SUB_MAP))
+			vm_map_entry_release_pages(dead);
+	}
+}
+
+/*
  * vm_map_delete: unmap [start, end).  Holes are fine.
  *
  * Locks:   map write-locked; dropped and retaken only while an entry is being wired or is wired by
@@ -452,27 +493,31 @@ vm_map_reserve_cuts(vm_map_t map, vm_offset_t start, vm_offset_t end)
 kern_return_t
 vm_map_delete(vm_map_t map, vm_offset_t start, vm_offset_t end)
 {
-	vm_map_entry_t e, next;
-	kern_return_t kr;
+	vm_map_entry_t until = map->dead;
+	bool pages;
+	kern_return_t kr = unlink_range(map, start, end, &pages);
 
-	ASSERT(vm_map_locked(map), "map %p", map);
-	ASSERT(page_aligned(start | end), "%#lx-%#lx", start, end);
-	if (start >= end)
-		return KERN_SUCCESS;
-	kr = vm_map_wait_deletable(map, start, end);
-	if (kr != KERN_SUCCESS)
-		return kr;
-	e = first_in(map, start);
-	if (needs_clip(map, e, start, end) && !vm_map_reserve(map, 2))
-		return KERN_RESOURCE_SHORTAGE;
-	while (e != &map->header && e->start < end) {
-		vm_map_clip_start(map, e, start);
-		vm_map_clip_end(map, e, end);
-		next = e->next;
-		delete_entry(map, e);
-		e = next;
-	}
-	return KERN_SUCCESS;
+	if (pages)
+		free_pages(map, map->dead, until);
+	return kr;
+}
+
+/*
+ * free_shared: free_pages of the write-locked map's dead entries, and unlock.
+ *
+ * With the map shared, so that others fault meanwhile: they do not find the range any more, and nobody
+ * can give it away before the lock is let go.
+ */
+static void
+free_shared(vm_map_t map)
+{
+	vm_map_entry_t dead = map->dead;
+
+	map->dead = NULL;
+	rmlock_downgrade(&map->lock);
+	free_pages(map, dead, NULL);
+	rmlock_read_unlock(&map->lock);
+	vm_map_release_dead(dead);
 }
 
 /*
@@ -485,11 +530,18 @@ kern_return_t
 vm_map_remove(vm_map_t map, vm_offset_t start, vm_offset_t end)
 {
 	kern_return_t kr;
+	bool pages;
 
 	if (!page_aligned(start | end))
 		return KERN_INVALID_ARGUMENT;
 	vm_map_lock(map);
-	kr = vm_map_delete(map, start, end);
+	kr = unlink_range(map, start, end, &pages);
+	if (pages && end - start >= SHARED_FREE_SIZE && !map->system) {
+		free_shared(map);
+		return kr;
+	}
+	if (pages)
+		free_pages(map, map->dead, NULL);
 	vm_map_unlock(map);
 	return kr;
 }

@@ -240,7 +240,7 @@ mapping_replace(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct vm_page *m
 			save_bits(old);
 		tlb_batch_add(&batch, va);
 	} else {
-		old = pmap_clear_pte(pmap, va, pte, &batch);
+		old = pmap_clear_pte(pmap, va, pte, 0, &batch);
 	}
 	tlb_batch_finish(&batch);
 	/* The lock is still ours, so nobody has found the old mapping without its entry. */
@@ -321,9 +321,9 @@ pmap_enter_device(struct pmap *pmap, vm_offset_t va, vm_paddr_t pa, enum pmap_ca
 }
 
 pte_t
-pmap_clear_pte(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct tlb_batch *batch)
+pmap_clear_pte(struct pmap *pmap, vm_offset_t va, pte_t *pte, pte_t keep, struct tlb_batch *batch)
 {
-	pte_t old = __atomic_exchange_n(pte, 0, __ATOMIC_SEQ_CST);
+	pte_t old = __atomic_exchange_n(pte, pte_read(pte) & keep, __ATOMIC_SEQ_CST);
 
 	ASSERT((old & PTE_PRESENT) != 0, "va %#lx is not mapped: %#lx", va, old);
 	COUNT_ADD(pmap->resident, -1);

@@ -118,9 +118,11 @@ void pmap_trim(struct pmap *pmap, vm_offset_t va);
  * pmap_clear_pte: take the mapping of va, which is there, out of its table and out of the counts,
  * and move its accessed and dirty bits to the page; a table that is empty now goes too.  What is
  * left to the caller is in the batch and in the old entry, which is returned: with PTE_MANAGED it
- * is still in the reverse map.  The pmap's lock is held.
+ * is still in the reverse map.  Of the entry the bits in `keep` stay (tlb_batch_unmapped).  The pmap's
+ * lock is held.
  */
-pte_t pmap_clear_pte(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct tlb_batch *batch);
+pte_t pmap_clear_pte(struct pmap *pmap, vm_offset_t va, pte_t *pte, pte_t keep,
+		     struct tlb_batch *batch);
 
 /* pmap_find_leaf: the entry that maps va, large pages included, and its level; 0 if unmapped. */
 pte_t pmap_find_leaf(const struct pmap *pmap, vm_offset_t va, int *level);

@@ -119,7 +119,7 @@ pv_lock_pmap(struct vm_page *m, struct pmap *pmap)
 	if (spinlock_trylock(&pmap->lock))
 		return true;
 	spinlock_unlock(pv_lock(m));
-	cpu_spin_poll();
+	cpu_spin_poll(0);
 	spinlock_lock(pv_lock(m));
 	return false;
 }
@@ -148,7 +148,7 @@ pmap_remove_all(struct vm_page *m)
 		if (!pv_lock_pmap(m, pmap))
 			continue;
 		tlb_batch_init(&batch, pmap);
-		pmap_clear_pte(pmap, va, pv_pte(m, pmap, va), &batch);
+		pmap_clear_pte(pmap, va, pv_pte(m, pmap, va), 0, &batch);
 		pv_remove_first(m);
 		tlb_batch_finish(&batch);
 		spinlock_unlock(&pmap->lock);
@@ -195,7 +195,7 @@ pmap_remove_unwired(struct vm_page *m)
 		if (pmap == NULL)
 			continue;
 		tlb_batch_init(&batch, pmap);
-		pmap_clear_pte(pmap, va, pv_pte(m, pmap, va), &batch);
+		pmap_clear_pte(pmap, va, pv_pte(m, pmap, va), 0, &batch);
 		pv_remove_more(m, pmap, va);
 		tlb_batch_finish(&batch);
 		spinlock_unlock(&pmap->lock);

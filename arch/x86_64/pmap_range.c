@@ -15,10 +15,10 @@
 #include "kernel/base/debug.h"
 #include "kernel/base/panic.h"
 
-/* The most mappings that one batch works on, fewer if it has to note each of them; and the most level-1
- * tables that it looks through, which may be all but empty. */
+/* The most mappings that one batch works on; and the most level-1 tables that it looks through, which may
+ * be all but empty. */
 #define RANGE_BATCH  debug_limit(1024, 3)
-#define REMOVE_BATCH debug_limit(TLB_BATCH_PAGES, 3)
+#define REMOVE_BATCH debug_limit(PT_ENTRIES, 3)
 #define TABLES_BATCH debug_limit(8, 1)
 
 struct cursor {
@@ -110,10 +110,17 @@ cursor_next_batch(struct cursor *c)
 typedef void range_op(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct tlb_batch *batch,
 		      pte_t arg);
 
+/* other_table: does the entry lie in another table than those noted in the batch? */
+static inline bool
+other_table(const struct tlb_batch *b, const pte_t *pte)
+{
+	return b->unmapped != NULL && ((uintptr_t)pte ^ (uintptr_t)b->unmapped) >= PAGE_SIZE;
+}
+
 /*
- * range_apply: do op to each mapping in [start, end).  A table that op empties stays readable, all
- * zero, until the batch of at most `most` is finished, so the cursor may stand in it.  Inlined, so that each caller
- * gets a loop of its own without indirect calls.
+ * range_apply: do op to each mapping in [start, end).  A table that op empties stays readable until the
+ * batch of at most `most` is finished, so the cursor may stand in it.  Inlined, so that each caller gets
+ * a loop of its own without indirect calls.
  */
 static inline __attribute__((always_inline)) void
 range_apply(struct pmap *pmap, vm_offset_t start, vm_offset_t end, range_op *op, pte_t arg,
@@ -132,6 +139,8 @@ range_apply(struct pmap *pmap, vm_offset_t start, vm_offset_t end, range_op *op,
 		tlb_batch_init(&batch, pmap);
 		spinlock_lock(&pmap->lock);
 		while (budget-- > 0 && pmap->resident > 0 && (pte = cursor_next(&c)) != NULL) {
+			if (other_table(&batch, pte))
+				break;
 			op(pmap, c.va, pte, &batch, arg);
 			cursor_advance(&c);
 		}
@@ -142,17 +151,17 @@ range_apply(struct pmap *pmap, vm_offset_t start, vm_offset_t end, range_op *op,
 	} while (more);
 }
 
-/* op_remove: unmap, unless the entry has a bit of `keep`. */
+/* op_remove: unmap, unless the entry has a bit of `spare`. */
 static inline void
-op_remove(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct tlb_batch *batch, pte_t keep)
+op_remove(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct tlb_batch *batch, pte_t spare)
 {
-	pte_t old;
+	pte_t old = pte_read(pte);
 
-	if ((pte_read(pte) & keep) != 0)
+	if ((old & spare) != 0)
 		return;
-	old = pmap_clear_pte(pmap, va, pte, batch);
 	if ((old & PTE_MANAGED) != 0)
-		tlb_batch_unmapped(batch, pte_page(old), va);
+		tlb_batch_unmapped(batch, pte, va);
+	pmap_clear_pte(pmap, va, pte, (old & PTE_MANAGED) != 0 ? PTE_UNMAPPED : 0, batch);
 }
 
 void

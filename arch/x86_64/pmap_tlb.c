@@ -132,8 +132,16 @@ tlb_batch_add_table(struct tlb_batch *b, vm_offset_t va, struct vm_page *m)
 static __attribute__((noinline)) void
 forget_mappings(struct tlb_batch *b)
 {
-	for (unsigned i = 0; i < b->unmapped; i++)
-		pv_remove(b->was[i].page, b->pmap, b->was[i].va);
+	vm_offset_t va = b->unmapped_va;
+
+	for (pte_t *pte = b->unmapped; pte < b->unmapped_end; pte++, va += PAGE_SIZE) {
+		pte_t entry = pte_read(pte);
+
+		if (entry == 0 || (entry & PTE_PRESENT) != 0)
+			continue;
+		pv_remove(pte_page(entry), b->pmap, va);
+		__atomic_store_n(pte, 0, __ATOMIC_RELAXED);
+	}
 }
 
 void
@@ -144,7 +152,7 @@ tlb_batch_finish(struct tlb_batch *b)
 	ASSERT(spinlock_owned(&b->pmap->lock), "pmap %p is not locked", (void *)b->pmap);
 	if (b->start < b->end)
 		pmap_invalidate_range(b->pmap, b->start, b->end);
-	if (b->unmapped != 0)
+	if (b->unmapped != NULL)
 		forget_mappings(b);
 	while ((l = list_pop_front(&b->tables)) != NULL)
 		vm_page_free_zeroed(container_of(l, struct vm_page, link));

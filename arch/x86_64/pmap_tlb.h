@@ -3,6 +3,7 @@
 #ifndef ARCH_PMAP_TLB_H
 #define ARCH_PMAP_TLB_H
 
+#include "arch/x86_64/pte.h"
 #include "kernel/base/list.h"
 #include "vm/vm_types.h"
 
@@ -17,18 +18,16 @@ struct vm_page;
  * page unmapped, and free it, while another processor still knows it.  Until then he finds the mapping,
  * and waits for the pmap's lock.  The tables are freed after the flush, too, since a processor may still
  * walk through its memory of them.
+ *
+ * The pages that lost a mapping are noted where they were: their entries, of one level-1 table, are not
+ * present any more but keep the frame (PTE_UNMAPPED) until the batch is finished.
  */
-#define TLB_BATCH_PAGES 32
-
 struct tlb_batch {
 	struct pmap *pmap;
-	vm_offset_t start, end; /* covers all addresses added; start >= end: none */
-	struct list tables;	/* of vm_page.link */
-	unsigned unmapped;	/* how many of these are there: */
-	struct {
-		struct vm_page *page;
-		vm_offset_t va;
-	} was[TLB_BATCH_PAGES];
+	vm_offset_t start, end;		/* covers all addresses added; start >= end: none */
+	struct list tables;		/* of vm_page.link */
+	pte_t *unmapped, *unmapped_end; /* entries among which are all that keep a frame; or NULL */
+	vm_offset_t unmapped_va;	/* of the first one */
 };
 
 static inline void
@@ -38,16 +37,19 @@ tlb_batch_init(struct tlb_batch *b, struct pmap *pmap)
 	b->start = UINTPTR_MAX;
 	b->end = 0;
 	list_init(&b->tables);
-	b->unmapped = 0;
+	b->unmapped = NULL;
 }
 
-/* tlb_batch_unmapped: va, which lost its rights, mapped the managed page m.  There must be room. */
+/* tlb_batch_unmapped: the entry of va, behind those that were noted before and in the same table, keeps
+ * its frame. */
 static inline void
-tlb_batch_unmapped(struct tlb_batch *b, struct vm_page *m, vm_offset_t va)
+tlb_batch_unmapped(struct tlb_batch *b, pte_t *pte, vm_offset_t va)
 {
-	b->was[b->unmapped].page = m;
-	b->was[b->unmapped].va = va;
-	b->unmapped++;
+	if (b->unmapped == NULL) {
+		b->unmapped = pte;
+		b->unmapped_va = va;
+	}
+	b->unmapped_end = pte + 1;
 }
 
 /* tlb_batch_add: the page at va lost rights. */

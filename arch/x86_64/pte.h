@@ -48,6 +48,7 @@ pte_read(const pte_t *entry)
 #define PTE_DEVICE	  0x800ul /* ours: the frame has no vm_page (pmap_enter_device) */
 #define PTE_FRAME	  0x000ffffffffff000ul
 #define PTE_NO_EXECUTE	  (1ul << 63)
+#define PTE_UNMAPPED	  (PTE_FRAME | PTE_MANAGED) /* what stays of an entry until the flush */
 
 /* Memory types, in the attribute table that pmap_cpu_init() loads (entries 0, 1 and 3 of it). */
 #define PTE_CACHED	    0ul

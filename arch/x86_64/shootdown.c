@@ -98,11 +98,12 @@ ask(const struct pmap *pmap, vm_offset_t start, vm_offset_t end, uint32_t target
 		if (__atomic_fetch_or(&c->requests, 1u << self, __ATOMIC_SEQ_CST) == 0)
 			lapic_send(c->apic_id, VECTOR_SHOOTDOWN);
 	}
-	while ((left = __atomic_load_n(&s->waiting, __ATOMIC_ACQUIRE)) != 0) {
+	for (unsigned turns = 1; (left = __atomic_load_n(&s->waiting, __ATOMIC_ACQUIRE)) != 0;
+	     turns++) {
 		if (lockhold_waits_too_long(&w))
 			panic("processor %u does not answer a shootdown of %#lx-%#lx",
 			      (unsigned)__builtin_ctz(left), start, end);
-		cpu_spin_poll();
+		cpu_spin_poll(turns);
 	}
 }
 

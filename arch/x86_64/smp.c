@@ -147,7 +147,7 @@ wait_ns(uint64_t ns)
 	uint64_t end = clock_now() + ns;
 
 	while (clock_now() < end)
-		cpu_spin_poll();
+		cpu_spin_poll(0);
 }
 
 static bool
@@ -173,7 +173,7 @@ call(const struct percpu *p)
 
 		lapic_send_startup(p->apic_id, start_page >> PAGE_SHIFT);
 		while (!is_taken() && clock_now() < end)
-			cpu_spin_poll();
+			cpu_spin_poll(0);
 	}
 }
 
@@ -201,7 +201,7 @@ wake(struct percpu *p)
 	}
 	end = clock_now() + COMING_NS;
 	while (answer == UP && !is_online(p)) {
-		cpu_spin_poll();
+		cpu_spin_poll(0);
 		if (clock_now() >= end)
 			answer = LOST;
 	}

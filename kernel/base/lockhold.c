@@ -64,7 +64,7 @@ static void
 note_longest(struct lock_class *c, const struct lockorder_held *h, uint64_t held, uintptr_t pc)
 {
 	while (__atomic_exchange_n(&changing, true, __ATOMIC_ACQUIRE))
-		cpu_spin_poll();
+		cpu_spin_poll(0);
 	if (held > c->longest) {
 		__atomic_store_n(&c->longest, held, __ATOMIC_RELAXED);
 		c->taken = h->pc;

@@ -92,6 +92,11 @@ rmlock_read_unlock(struct rmlock *l)
 void
 rmlock_wait_for_readers(struct rmlock *l)
 {
+	for (unsigned turns = cpu_count() > 1 ? LOCK_SPIN_TURNS : 0; turns > 0; turns--) {
+		if (rmlock_readers(l) == 0)
+			return;
+		cpu_spin_turn(turns);
+	}
 	for (;;) {
 		sleepq_prepare(&l->closed, l->rw.name);
 		if (rmlock_readers(l) == 0) {

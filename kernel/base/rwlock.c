@@ -27,9 +27,10 @@
  * So phases alternate while both sides wait: a waiting writer holds new readers off and gets the
  * lock when the present ones are gone; after it the readers that waited all come in at once.
  *
- * A thread that must wait first counts itself as waiting, in the same compare-and-swap that finds
- * the lock closed.  Then, as often as needed, it becomes a waiter of the sleep queue, tries to
- * enter, and sleeps if it could not.  No wake-up is lost: whoever opens the lock changes the word
+ * A thread that finds the lock closed first spins for a while, if there are other processors: most are
+ * held for less time than it takes to sleep and to be woken.  Then it counts itself as waiting, in the
+ * same compare-and-swap that finds the lock closed.  Then, as often as needed, it becomes a waiter of the
+ * sleep queue, tries to enter, sleeps if it could not, and spins again.  No wake-up is lost: whoever opens the lock changes the word
  * first and wakes then, so either the attempt sees the open lock, or the wake-up finds the waiter.
  * Readers and writers wait on channels of their own, so a wake-up goes to one that can use it.
  *
@@ -41,6 +42,7 @@
 #include "kernel/base/rwlock.h"
 #include "kernel/base/panic.h"
 #include "kernel/base/sleepq.h"
+#include <machine/cpu.h>
 #include <machine/percpu.h>
 
 #define WRITE		RWLOCK_WRITE
@@ -140,19 +142,31 @@ enter_counted(struct rwlock *l, bool (*is_open)(uint64_t), uint64_t (*enter)(uin
 	return false;
 }
 
+/* spin: until the lock is open, or for as long as it may be worth while.  False: it is closed. */
+static bool
+spin(const struct rwlock *l, bool (*is_open)(uint64_t))
+{
+	for (unsigned turns = cpu_count() > 1 ? LOCK_SPIN_TURNS : 0; turns > 0; turns--) {
+		if (is_open(state_load(l)))
+			return true;
+		cpu_spin_turn(turns);
+	}
+	return false;
+}
+
 /* wait_counted: sleep until entered, as one of those counted as waiting. */
 static void
 wait_counted(struct rwlock *l, const void *chan, bool (*is_open)(uint64_t),
 	     uint64_t (*enter)(uint64_t))
 {
-	for (;;) {
+	do {
 		sleepq_prepare(chan, l->name);
 		if (enter_counted(l, is_open, enter)) {
 			sleepq_cancel();
 			return;
 		}
 		sleepq_wait(SLEEPQ_FOREVER, 0);
-	}
+	} while (!spin(l, is_open) || !enter_counted(l, is_open, enter));
 }
 
 void
@@ -160,6 +174,7 @@ rwlock_read_slowly(struct rwlock *l)
 {
 	VERIFY(!rwlock_write_owned(l), "rwlock \"%s\" %p: reading, but held for writing", l->name,
 	       (void *)l);
+	spin(l, open_to_readers);
 	if (!enter_or_count(l, open_to_readers, READER, READER_WAITING))
 		wait_counted(l, readers_channel(l), open_to_readers, enter_waiting_reader);
 }
@@ -169,6 +184,7 @@ rwlock_write_slowly(struct rwlock *l)
 {
 	VERIFY(!rwlock_write_owned(l), "rwlock \"%s\" %p is held by this thread", l->name,
 	       (void *)l);
+	spin(l, open_to_writers);
 	if (!enter_or_count(l, open_to_writers, WRITE, WRITER_WAITING))
 		wait_counted(l, writers_channel(l), open_to_writers, enter_waiting_writer);
 }
@@ -194,6 +210,18 @@ try_enter(struct rwlock *l, bool (*is_open)(uint64_t), uint64_t entry)
 }
 
 #ifdef CONFIG_DEBUG
+
+bool
+rwlock_trywrite(struct rwlock *l)
+{
+	uint64_t free = 0;
+
+	if (!state_change(l, &free, WRITE))
+		return false;
+	lockorder_note(l, l->name, l->rank, LOCK_CALLER);
+	set_writer(l, curthread());
+	return true;
+}
 
 void
 rwlock_read(struct rwlock *l)
@@ -222,16 +250,6 @@ rwlock_tryread(struct rwlock *l)
 	if (!try_enter(l, open_to_readers, READER))
 		return false;
 	lockorder_note(l, l->name, l->rank, LOCK_CALLER);
-	return true;
-}
-
-bool
-rwlock_trywrite(struct rwlock *l)
-{
-	if (!try_enter(l, open_to_writers, WRITE))
-		return false;
-	lockorder_note(l, l->name, l->rank, LOCK_CALLER);
-	set_writer(l, curthread());
 	return true;
 }
 

@@ -21,11 +21,14 @@ struct rwlock {
 	const char *name;
 };
 
+/* How often who finds a sleeping lock closed looks again before he sleeps, if there are other processors:
+ * about the time of a switch there and back. */
+#define LOCK_SPIN_TURNS 2000
+
 void rwlock_init(struct rwlock *l, const char *name, enum lock_rank rank);
 
-/* rwlock_tryread, rwlock_trywrite: true if taken, at once. */
+/* rwlock_tryread: true if taken, at once. */
 bool rwlock_tryread(struct rwlock *l);
-bool rwlock_trywrite(struct rwlock *l);
 
 /* rwlock_tryupgrade: shared to exclusive without a window; false (still shared) if others read. */
 bool rwlock_tryupgrade(struct rwlock *l);
@@ -55,9 +58,11 @@ void rwlock_write_leave(struct rwlock *l, uint64_t add);
 
 /*
  * rwlock_read, rwlock_write: take l shared or exclusive; sleep.  rwlock_read_unlock,
- * rwlock_write_unlock: let go.  Release builds have the undisturbed case inline.
+ * rwlock_write_unlock: let go.  rwlock_trywrite: take it exclusively, true, if nobody has it or waits for
+ * it.  Release builds have the undisturbed case inline.
  */
 #ifdef CONFIG_DEBUG
+bool rwlock_trywrite(struct rwlock *l);
 void rwlock_read(struct rwlock *l);
 void rwlock_write(struct rwlock *l);
 void rwlock_read_unlock(struct rwlock *l);
@@ -79,6 +84,15 @@ rwlock_read(struct rwlock *l)
 
 	if ((s & ~RWLOCK_READERS) != 0 || !rwlock_change(l, s, s + RWLOCK_READER))
 		rwlock_read_slowly(l);
+}
+
+static inline bool
+rwlock_trywrite(struct rwlock *l)
+{
+	if (!rwlock_change(l, 0, RWLOCK_WRITE))
+		return false;
+	__atomic_store_n(&l->writer, curthread(), __ATOMIC_RELAXED);
+	return true;
 }
 
 static inline void

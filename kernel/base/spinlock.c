@@ -64,7 +64,7 @@ spinlock_wait(struct spinlock *l, uint32_t self)
 {
 	struct lockhold_wait w = {0};
 
-	for (;;) {
+	for (unsigned turns = 1;; turns++) {
 		uint32_t owner = __atomic_load_n(&l->owner, __ATOMIC_RELAXED);
 
 		VERIFY(owner != self,
@@ -75,7 +75,7 @@ spinlock_wait(struct spinlock *l, uint32_t self)
 		if (lockhold_waits_too_long(&w))
 			panic("spinlock \"%s\" %p is not released by processor %u", l->name,
 			      (void *)l, owner - 1);
-		cpu_spin_poll();
+		cpu_spin_poll(turns);
 	}
 }
 

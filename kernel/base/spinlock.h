@@ -6,7 +6,7 @@
  * come back on when the last spinlock of this processor is released and they were on before the
  * first; a thread that was woken meanwhile and is better than the current one then runs at once.
  * So interrupts may be on only once there is a current thread.
- * A waiter spins with `pause` and calls cpu_spin_poll(), which serves shootdown requests.
+ * A waiter calls cpu_spin_poll(), which pauses and serves shootdown requests.
  *
  * The fast paths are short and inline.  In debug builds they are functions, in spinlock.c, which
  * check the order of locks and know the place they were called from.

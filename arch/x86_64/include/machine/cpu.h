@@ -54,12 +54,20 @@ cpu_pause(void)
 /* tlb_serve: do what other processors ask in curcpu()->requests: pmap_tlb.c. */
 void tlb_serve(void);
 
-/* cpu_spin_poll: what a spinning processor does each turn: pause, and serve what others ask of it
- * (shootdowns) although its interrupts may be off. */
+/* cpu_spin_turn: what a spinning processor does between two looks, the n-th time.  It pauses now and then
+ * only: most locks are held for less time than a pause takes, which an emulator makes long. */
 static inline void
-cpu_spin_poll(void)
+cpu_spin_turn(unsigned n)
 {
-	cpu_pause();
+	if (n % 32 == 0)
+		cpu_pause();
+}
+
+/* cpu_spin_poll: the same, and serve what others ask (shootdowns) although interrupts may be off. */
+static inline void
+cpu_spin_poll(unsigned n)
+{
+	cpu_spin_turn(n);
 	if (__builtin_expect(__atomic_load_n(&curcpu()->requests, __ATOMIC_RELAXED) != 0, 0))
 		tlb_serve();
 }

@@ -60,9 +60,16 @@ cpu_pause(void)
 }
 
 static inline void
-cpu_spin_poll(void)
+cpu_spin_turn(unsigned n)
 {
-	sim_poll();
+	(void)n;
+	cpu_pause();
+}
+
+static inline void
+cpu_spin_poll(unsigned n)
+{
+	cpu_spin_turn(n);
 }
 
 static inline uint32_t
