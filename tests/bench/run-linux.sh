@@ -9,6 +9,7 @@
 #	LINUX=FILE	another kernel
 #	LEAN=0		as Debian configures it, not with all that costs time switched off
 #	CPU, SHIFT	processor model (qemu64), speed of the clock (0)
+#	SMP=2		two processors, side by side and in the host's time; not with SHIFT
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 out=$1
@@ -48,9 +49,13 @@ lean="$lean randomize_kstack_offset=off apparmor=0"
 [ "${LEAN:-1}" = 1 ] || lean=
 options="console=ttyS0 quiet panic=-1 transparent_hugepage=never $lean -- $*"
 
+clock="-icount shift=${SHIFT:-0},sleep=off -accel tcg"
+[ "${SMP:-1}" = 1 ] || clock="-accel tcg,thread=multi"
+
 status=0
-timeout -k 1 600 qemu-system-x86_64 -accel tcg -machine pc -cpu "${CPU:-qemu64}" -smp 1 -m 512 \
-    -icount "shift=${SHIFT:-0},sleep=off" -rtc base=2025-01-01T00:00:00,clock=vm -seed 1 \
+# shellcheck disable=SC2086 # $clock is several words
+timeout -k 1 600 qemu-system-x86_64 $clock -machine pc -cpu "${CPU:-qemu64}" -smp "${SMP:-1}" -m 512 \
+    -rtc base=2025-01-01T00:00:00,clock=vm -seed 1 \
     -nographic -no-reboot -nic none -monitor none -serial "file:$out/serial.log" \
     -kernel "$linux" -initrd "$out/initrd.cpio" -append "$options" \
     </dev/null >"$out/qemu.log" 2>&1 || status=$?

@@ -373,7 +373,7 @@ class Machine:
             path = os.path.join(counts, os.path.basename(self._directory))
             command += ["-chardev", f"file,id=coverage,path={path}"]
             command += ["-device", f"isa-debugcon,iobase={PORT_COVERAGE:#x},chardev=coverage"]
-        command += ["-d", "int,cpu_reset,guest_errors", "-D", self._log.path]
+        command += ["-d", self._log_items, "-D", self._log.path]
         return command + ["-qmp", f"unix:{self._directory}/qmp,server=on,wait=off"]
 
     def start(self):
