@@ -188,7 +188,8 @@ fork_exit(const struct scene *s)
 {
 	struct vmspace *child;
 
-	must(vmspace_fork(s->vm, &child) == KERN_SUCCESS && child->vm_map.nentries == s->entries, "no fork");
+	must(vmspace_fork(s->vm, &child) == KERN_SUCCESS && child->vm_map.nentries == s->entries,
+	     "no fork");
 	vmspace_free(child);
 }
 
