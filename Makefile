@@ -32,6 +32,7 @@
 ## make profile T=program [A="arguments"] [F=function] [N=operations] [L=1]
 ##                                where the instructions go, by function (L: and by line)
 ## make bench-linux [G="name ..."] the same work on Linux, for comparison (Debian only)
+## make bench-smp                 two processors, here and on Linux, by the clock on the wall
 ## make all | kernel | user | iso build only
 ## make lint | format             check the sources | let clang-format lay them out
 ## make man [P=vm_map_protect]    the manual pages to build/man, as text and HTML | show one
@@ -349,7 +350,7 @@ mutate:
 # Always the release kernel, in its own folder unless the command line names one.
 MEASURED = $(if $(filter file,$(origin O)),build/release,$(O))
 
-.PHONY: bench bench-host profile bench-linux
+.PHONY: bench bench-host profile bench-linux bench-smp
 bench: setup
 	@$(SUBMAKE) BUILD=release O=$(MEASURED) all
 	@PAGODA_BUILD_DIR=$(MEASURED) JOBS=$(JOBS) tools/bench $(G)
@@ -368,6 +369,11 @@ profile: setup
 
 bench-linux:
 	@tests/bench/run-linux.sh build/bench-linux $(G)
+
+# Both systems one after the other on two processors, by the clock on the wall.
+bench-smp: setup
+	@$(SUBMAKE) BUILD=release O=$(MEASURED) all
+	@PAGODA_BUILD_DIR=$(MEASURED) tools/bench --linux build/bench-linux smp
 
 # --- Housekeeping ----------------------------------------------------------------------------
 

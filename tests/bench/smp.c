@@ -17,7 +17,9 @@ now_ns(void)
 #define SMP_PAGES 2048
 static int smp_rounds = 20;
 static volatile int smp_go, smp_ready;
-static int smp_kind; /* 0: page faults, 1: user-only control loop, 2: null syscalls */
+static int
+    smp_kind; /* 0: page faults, 1: user-only control loop, 2: null syscalls, 3, 4: mappings */
+#define SMP_MAPPINGS 20000
 static volatile uint64_t smp_sink;
 static void
 smp_work(void)
@@ -32,6 +34,17 @@ smp_work(void)
 	if (smp_kind == 2) {
 		for (int i = 0; i < smp_rounds * 50000; i++)
 			sys0(SYS_getppid);
+		return;
+	}
+	if (smp_kind >= 3) {
+		for (int i = 0; i < SMP_MAPPINGS; i++) {
+			char *p = k_mmap(0, PAGE, RW, ANON);
+			if (bad(p))
+				return;
+			if (smp_kind == 4)
+				*(volatile char *)p = 1;
+			k_munmap(p, PAGE);
+		}
 		return;
 	}
 	for (int r = 0; r < smp_rounds; r++) {
@@ -117,24 +130,29 @@ smp_run_procs(int kind, int np)
 void
 t_smp(void)
 {
-	static const char *name[4] = {"control_loop", "fault_threads", "fault_procs",
-				      "syscall_threads"};
-	uint64_t best[8];
-	for (int i = 0; i < 8; i++)
+	static const char *name[] = {"control_loop",	"fault_threads", "fault_procs",
+				     "syscall_threads", "map_unmap",	 "map_touch"};
+	enum {
+		KINDS = sizeof(name) / sizeof(name[0])
+	};
+	uint64_t best[2 * KINDS];
+	for (int i = 0; i < 2 * KINDS; i++)
 		best[i] = ~0ull;
 	for (int rep = 0; rep < 8; rep++) {
-		uint64_t w[8];
+		uint64_t w[2 * KINDS];
 		for (int n = 0; n < 2; n++) {
 			w[0 + n] = smp_run(1, n + 1);
 			w[2 + n] = smp_run(0, n + 1);
 			w[4 + n] = smp_run_procs(0, n + 1);
 			w[6 + n] = smp_run(2, n + 1);
+			w[8 + n] = smp_run(3, n + 1);
+			w[10 + n] = smp_run(4, n + 1);
 		}
-		for (int i = 0; i < 8; i++)
+		for (int i = 0; i < 2 * KINDS; i++)
 			if (w[i] && w[i] < best[i])
 				best[i] = w[i];
 	}
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < KINDS; i++) {
 		if (best[2 * i] == ~0ull || best[2 * i + 1] == ~0ull) {
 			printf("smp_%s n/a ratio\n", name[i]);
 			continue;

@@ -10,7 +10,8 @@
  *	benchsmp [WORK...]	all, or those named
  *
  *	smp.WORK.wall1, .wall2	us, one thread and two
- *	smp.WORK_scaling	hundredths
+ *	smp.WORK_scaling	per cent; of faults: smp.fault_scaling_threads
+ *	smp.fault_rate_1thread, _2threads	faults in a second
  *	smp.shootdown		ns that a right taken away costs more if another processor has the space
  */
 #include <pagoda/memory.h>
@@ -95,11 +96,14 @@ call(void)
 }
 
 static const struct work {
-	const char *name;
+	const char *name, *scaling;
 	void (*fn)(void);
 } works[] = {
-    {"control_loop", compute},	    {"fault", touch_regions}, {"map_unmap", map_and_unmap},
-    {"map_touch", map_touch_unmap}, {"null_call", call},
+    {"control_loop", "control_loop_scaling", compute},
+    {"fault", "fault_scaling_threads", touch_regions},
+    {"map_unmap", "map_unmap_scaling", map_and_unmap},
+    {"map_touch", "map_touch_scaling", map_touch_unmap},
+    {"null_call", "null_call_scaling", call},
 };
 
 #define WORKS (sizeof(works) / sizeof(works[0]))
@@ -154,6 +158,15 @@ repeat(const struct work *w, uint64_t *best)
 	}
 }
 
+static void
+print_fault_rates(const uint64_t *ns)
+{
+	const uint64_t faults = (uint64_t)ROUNDS * REGION_PAGES * NS_PER_SEC;
+
+	printf("smp.fault_rate_1thread %lu faults/s\n", faults / ns[0]);
+	printf("smp.fault_rate_2threads %lu faults/s\n", 2 * faults / ns[1]);
+}
+
 /* measure_scaling: of the works whose bit is set. */
 static void
 measure_scaling(unsigned wanted)
@@ -175,7 +188,9 @@ measure_scaling(unsigned wanted)
 			continue;
 		printf("smp.%s.wall1 %lu us\n", name, best[w][0] / NS_PER_US);
 		printf("smp.%s.wall2 %lu us\n", name, best[w][1] / NS_PER_US);
-		printf("smp.%s_scaling %lu percent\n", name, 200 * best[w][0] / best[w][1]);
+		printf("smp.%s %lu percent\n", works[w].scaling, 200 * best[w][0] / best[w][1]);
+		if (works[w].fn == touch_regions)
+			print_fault_rates(best[w]);
 	}
 }
 
