@@ -432,17 +432,21 @@ vm_map_reserve_cuts(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	return !needs_clip(map, first_in(map, start), start, end) || vm_map_reserve(map, 2);
 }
 
-/*
- * unlink_range: the entries of [start, end) leave the map and wait for the unlock; their pages are still
- * mapped, *pages: if they have any.  Locks and results as vm_map_delete.
- */
+/* Entries taken out of a map whose pages are still mapped. */
+struct removed {
+	vm_map_entry_t until; /* theirs are map->dead's first ones, up to this one */
+	bool pages;	      /* they may have some */
+};
+
+/* unlink_range: the entries of [start, end) leave the map and wait for the unlock.  Locks and results as
+ * vm_map_delete. */
 static kern_return_t
-unlink_range(vm_map_t map, vm_offset_t start, vm_offset_t end, bool *pages)
+unlink_range(vm_map_t map, vm_offset_t start, vm_offset_t end, struct removed *r)
 {
 	vm_map_entry_t e, next;
 	kern_return_t kr;
 
-	*pages = false;
+	r->pages = false;
 	ASSERT(vm_map_locked(map), "map %p", map);
 	ASSERT(page_aligned(start | end), "%#lx-%#lx", start, end);
 	if (start >= end)
@@ -453,13 +457,14 @@ unlink_range(vm_map_t map, vm_offset_t start, vm_offset_t end, bool *pages)
 	e = first_in(map, start);
 	if (needs_clip(map, e, start, end) && !vm_map_reserve(map, 2))
 		return KERN_RESOURCE_SHORTAGE;
+	r->until = map->dead;
 	for (; e != &map->header && e->start < end; e = next) {
 		vm_map_clip_start(map, e, start);
 		vm_map_clip_end(map, e, end);
 		next = e->next;
 		if (e->wired_count != 0)
 			vm_map_entry_unwire(map, e);
-		*pages |= may_have_pages(e);
+		r->pages |= may_have_pages(e);
 		vm_map_entry_delete(map, e);
 	}
 	return KERN_SUCCESS;
@@ -493,12 +498,11 @@ free_pages(vm_map_t map, vm_map_entry_t dead, vm_map_entry_t until)
 kern_return_t
 vm_map_delete(vm_map_t map, vm_offset_t start, vm_offset_t end)
 {
-	vm_map_entry_t until = map->dead;
-	bool pages;
-	kern_return_t kr = unlink_range(map, start, end, &pages);
+	struct removed r;
+	kern_return_t kr = unlink_range(map, start, end, &r);
 
-	if (pages)
-		free_pages(map, map->dead, until);
+	if (r.pages)
+		free_pages(map, map->dead, r.until);
 	return kr;
 }
 
@@ -509,13 +513,13 @@ vm_map_delete(vm_map_t map, vm_offset_t start, vm_offset_t end)
  * can give it away before the lock is let go.
  */
 static void
-free_shared(vm_map_t map)
+free_shared(vm_map_t map, vm_map_entry_t until)
 {
 	vm_map_entry_t dead = map->dead;
 
 	map->dead = NULL;
 	rmlock_downgrade(&map->lock);
-	free_pages(map, dead, NULL);
+	free_pages(map, dead, until);
 	rmlock_read_unlock(&map->lock);
 	vm_map_release_dead(dead);
 }
@@ -529,19 +533,19 @@ free_shared(vm_map_t map)
 kern_return_t
 vm_map_remove(vm_map_t map, vm_offset_t start, vm_offset_t end)
 {
+	struct removed r;
 	kern_return_t kr;
-	bool pages;
 
 	if (!page_aligned(start | end))
 		return KERN_INVALID_ARGUMENT;
 	vm_map_lock(map);
-	kr = unlink_range(map, start, end, &pages);
-	if (pages && end - start >= SHARED_FREE_SIZE && !map->system) {
-		free_shared(map);
+	kr = unlink_range(map, start, end, &r);
+	if (r.pages && end - start >= SHARED_FREE_SIZE && !map->system) {
+		free_shared(map, r.until);
 		return kr;
 	}
-	if (pages)
-		free_pages(map, map->dead, NULL);
+	if (r.pages)
+		free_pages(map, map->dead, r.until);
 	vm_map_unlock(map);
 	return kr;
 }
