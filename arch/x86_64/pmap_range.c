@@ -15,8 +15,8 @@
 #include "kernel/base/debug.h"
 #include "kernel/base/panic.h"
 
-/* The most mappings that one batch works on; and the most level-1 tables that it looks through, which may
- * be all but empty. */
+/* The most mappings that one batch works on, fewer if it has more to do with each of them; and the most
+ * level-1 tables that it looks through, which may be all but empty. */
 #define RANGE_BATCH  debug_limit(1024, 3)
 #define REMOVE_BATCH debug_limit(PT_ENTRIES, 3)
 #define TABLES_BATCH debug_limit(8, 1)

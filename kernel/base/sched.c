@@ -592,6 +592,8 @@ sched_set_affinity(struct thread *t, uint32_t affinity)
 		look_for_rivals(curcpu());
 	else
 		cpu_reschedule(t->cpu);
+	if (t->state == THREAD_READY && list_linked(&t->run_link))
+		call_idle(t, t->cpu); /* where it may run now */
 	spinlock_unlock(&q->lock);
 }
 
