@@ -54,8 +54,8 @@ clock="-icount shift=${SHIFT:-0},sleep=off -accel tcg"
 
 status=0
 # shellcheck disable=SC2086 # $clock is several words
-timeout -k 1 600 qemu-system-x86_64 $clock -machine pc -cpu "${CPU:-qemu64}" -smp "${SMP:-1}" -m 512 \
-    -rtc base=2025-01-01T00:00:00,clock=vm -seed 1 \
+timeout -k 1 600 qemu-system-x86_64 $clock -machine pc \
+    -cpu "${CPU:-qemu64}" -smp "${SMP:-1}" -m 512 -rtc base=2025-01-01T00:00:00,clock=vm -seed 1 \
     -nographic -no-reboot -nic none -monitor none -serial "file:$out/serial.log" \
     -kernel "$linux" -initrd "$out/initrd.cpio" -append "$options" \
     </dev/null >"$out/qemu.log" 2>&1 || status=$?
