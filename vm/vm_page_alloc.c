@@ -281,18 +281,22 @@ pool_end(struct vm_page *m)
 	return room;
 }
 
-/* give_back: what this processor has in store, for others who wait. */
+/* give_back: what this processor has in store, for others who wait.  If it has nothing they are left
+ * asleep: each time they are woken counts. */
 static void
 give_back(void)
 {
 	struct frame_cache *c;
+	bool some;
 
 	preempt_enter();
 	c = &caches[cpu_id()];
-	if (c->count != 0)
+	some = c->count != 0;
+	if (some)
 		cache_drain(c, 0);
 	preempt_exit();
-	vm_page_wake_waiters();
+	if (some)
+		vm_page_wake_waiters();
 }
 
 bool

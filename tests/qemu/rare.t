@@ -24,7 +24,7 @@ PROGRAMS = (
 
 def run(program):
     words = f"{SWITCHES} {machine.run_cmdline(f'tests/{program}', [])}"
-    return program, machine.boot(cmdline=words, timeout=120)
+    return program, machine.boot(cmdline=words, mem="256M", timeout=120)
 
 
 def judge(program, result):
