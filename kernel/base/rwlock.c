@@ -30,9 +30,9 @@
  * A thread that finds the lock closed first spins for a while, if there are other processors: most are
  * held for less time than it takes to sleep and to be woken.  Then it counts itself as waiting, in the
  * same compare-and-swap that finds the lock closed.  Then, as often as needed, it becomes a waiter of the
- * sleep queue, tries to enter, sleeps if it could not, and spins again.  No wake-up is lost: whoever opens the lock changes the word
- * first and wakes then, so either the attempt sees the open lock, or the wake-up finds the waiter.
- * Readers and writers wait on channels of their own, so a wake-up goes to one that can use it.
+ * sleep queue, tries to enter, sleeps if it could not, and spins again.  No wake-up is lost: whoever
+ * opens the lock changes the word first and wakes then, so either the attempt sees the open lock, or the
+ * wake-up finds the waiter.  Readers and writers wait on channels of their own, so a wake-up goes to one that can use it.
  *
  * Once a holder has changed the word to leave, the lock may be gone: from there on only its
  * address is used.
