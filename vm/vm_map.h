@@ -114,6 +114,8 @@ struct vm_map {
 #define VM_MAP_BUSY_WAKEUP 0x10
 
 #define VM_MAP_SPARES 4 /* two clips, and a stack's two entries, at most, an operation */
+/* A new anonymous range of so many bytes does not continue another one: it has its own object. */
+#define VM_MAP_LARGE  SUPERPAGE_SIZE
 
 /* Map flags of vm_map_insert and its kin ("cow"). */
 #define MAP_COPY_ON_WRITE    0x0001

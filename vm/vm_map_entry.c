@@ -193,6 +193,12 @@ vm_map_clip_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	(VM_ENTRY_IN_TRANSITION | VM_ENTRY_IS_SUB_MAP | VM_ENTRY_STACK_GAP | VM_ENTRY_GROWS_DOWN)
 
 static bool
+is_large(const struct vm_map_entry *e)
+{
+	return e->end - e->start >= VM_MAP_LARGE;
+}
+
+static bool
 mergeable(const struct vm_map_entry *prev, const struct vm_map_entry *e)
 {
 	if (prev->end != e->start || prev->eflags != e->eflags || (e->eflags & NEVER_MERGED))
@@ -202,7 +208,9 @@ mergeable(const struct vm_map_entry *prev, const struct vm_map_entry *e)
 		return false;
 	if (prev->object != e->object)
 		return false;
-	return e->object == NULL || prev->offset + (prev->end - prev->start) == e->offset;
+	if (e->object == NULL)
+		return (e->eflags & VM_ENTRY_GUARD) || (!is_large(prev) && !is_large(e));
+	return prev->offset + (prev->end - prev->start) == e->offset;
 }
 
 vm_map_entry_t

@@ -8,7 +8,8 @@
  *
  * Everything is checked and charged before anything changes.  A new anonymous range that continues
  * its neighbour is not a new entry: the neighbour grows (coalescing), so that a heap that is
- * extended piece by piece stays one entry and one object.
+ * extended piece by piece stays one entry and one object.  A large range has an object of its own:
+ * threads that work in ranges of their own do not wait for one object's lock then.
  */
 #include "kernel/base/panic.h"
 #include "vm/pmap.h"
@@ -92,6 +93,8 @@ insert_coalesce(vm_map_t map, vm_map_entry_t prev, struct insertion *ins)
 	vm_size_t size = prev->end - prev->start, more = ins->end - ins->start;
 
 	if (ins->object != NULL || prev == &map->header || prev->end != ins->start)
+		return false;
+	if (more >= VM_MAP_LARGE)
 		return false;
 	if (prev->eflags & (VM_ENTRY_GUARD | VM_ENTRY_GROWS_DOWN))
 		return false;
