@@ -10,7 +10,8 @@
  *	benchsmp [WORK...]	all, or those named
  *
  *	smp.WORK.wall1, .wall2	us, one thread and two
- *	smp.WORK_scaling	per cent; of faults: smp.fault_scaling_threads
+ *	smp.WORK_scaling	per cent; of faults: smp.fault_scaling_threads, and _procs: by two processes,
+ *				which share nothing but the machine's frames
  *	smp.fault_rate_1thread, _2threads	faults in a second
  *	smp.shootdown		ns that a right taken away costs more if another processor has the space
  */
@@ -98,12 +99,14 @@ call(void)
 static const struct work {
 	const char *name, *scaling;
 	void (*fn)(void);
+	bool processes; /* each thread in a process of its own */
 } works[] = {
-    {"control_loop", "control_loop_scaling", compute},
-    {"fault", "fault_scaling_threads", touch_regions},
-    {"map_unmap", "map_unmap_scaling", map_and_unmap},
-    {"map_touch", "map_touch_scaling", map_touch_unmap},
-    {"null_call", "null_call_scaling", call},
+    {"control_loop", "control_loop_scaling", compute, false},
+    {"fault", "fault_scaling_threads", touch_regions, false},
+    {"fault_procs", "fault_scaling_procs", touch_regions, true},
+    {"map_unmap", "map_unmap_scaling", map_and_unmap, false},
+    {"map_touch", "map_touch_scaling", map_touch_unmap, false},
+    {"null_call", "null_call_scaling", call, false},
 };
 
 #define WORKS (sizeof(works) / sizeof(works[0]))
@@ -111,7 +114,9 @@ static const struct work {
 /* ---- One thread, and two ---- */
 
 static const struct work *now_measured;
-static uint32_t ready, go;
+static struct {
+	uint32_t ready, go;
+} * start; /* shared with other processes */
 
 static void
 worker(void *arg)
@@ -119,31 +124,63 @@ worker(void *arg)
 	if (failed("thread_affinity", thread_affinity(HANDLE_SELF, 1ul << (uint64_t)arg)))
 		exit(1);
 	yield(); /* to that processor */
-	__atomic_add_fetch(&ready, 1, __ATOMIC_SEQ_CST);
-	while (__atomic_load_n(&go, __ATOMIC_SEQ_CST) == 0)
+	__atomic_add_fetch(&start->ready, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&start->go, __ATOMIC_SEQ_CST) == 0)
 		;
 	now_measured->fn();
 }
 
-/* run: how many ns n threads take, each for the whole work. */
+/* One that works: a thread of this process, or the only one of another. */
+union party {
+	struct user_thread thread;
+	handle_t proc;
+};
+
+static void
+begin(union party *p, uint64_t cpu)
+{
+	if (!now_measured->processes) {
+		if (failed("thread_start", thread_start(&p->thread, worker, (void *)cpu, 0)))
+			exit(1);
+		return;
+	}
+	p->proc = fork();
+	if (failed("fork", p->proc))
+		exit(1);
+	if (p->proc == HANDLE_SELF) {
+		worker((void *)cpu);
+		exit(0);
+	}
+}
+
+static void
+await(union party *p)
+{
+	struct proc_status status;
+
+	if (!now_measured->processes)
+		thread_join(&p->thread);
+	else if (failed("wait_for", wait_for(p->proc, &status)) || status.value != 0)
+		exit(1);
+}
+
+/* run: how many ns n parties take, each for the whole work. */
 static uint64_t
 run(const struct work *w, unsigned n)
 {
-	struct user_thread thread[THREADS];
+	union party party[THREADS];
 	uint64_t from;
 
 	now_measured = w;
-	ready = go = 0;
-	for (uint64_t i = 0; i < n; i++) {
-		if (failed("thread_start", thread_start(&thread[i], worker, (void *)i, 0)))
-			exit(1);
-	}
-	while (__atomic_load_n(&ready, __ATOMIC_SEQ_CST) < n)
+	start->ready = start->go = 0;
+	for (unsigned i = 0; i < n; i++)
+		begin(&party[i], i);
+	while (__atomic_load_n(&start->ready, __ATOMIC_SEQ_CST) < n)
 		yield();
 	from = clock_now();
-	__atomic_store_n(&go, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&start->go, 1, __ATOMIC_SEQ_CST);
 	for (unsigned i = 0; i < n; i++)
-		thread_join(&thread[i]);
+		await(&party[i]);
 	return clock_now() - from;
 }
 
@@ -189,7 +226,7 @@ measure_scaling(unsigned wanted)
 		printf("smp.%s.wall1 %lu us\n", name, best[w][0] / NS_PER_US);
 		printf("smp.%s.wall2 %lu us\n", name, best[w][1] / NS_PER_US);
 		printf("smp.%s %lu percent\n", works[w].scaling, 200 * best[w][0] / best[w][1]);
-		if (works[w].fn == touch_regions)
+		if (works[w].fn == touch_regions && !works[w].processes)
 			print_fault_rates(best[w]);
 	}
 }
@@ -272,6 +309,9 @@ main(int argc, char **argv)
 		for (unsigned w = 0; w < WORKS; w++)
 			wanted |= (unsigned)(strcmp(argv[i], works[w].name) == 0) << w;
 	}
+	start = map_shared(PAGE_SIZE);
+	if (start == NULL)
+		return 1;
 	measure_scaling(wanted);
 	if (argc <= 1)
 		measure_shootdown();
