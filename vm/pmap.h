@@ -11,8 +11,8 @@
  * The reverse map (page to mappings) covers every page that is not VM_PAGE_UNMANAGED: each vm_page
  * embeds one (pmap, address) pair, further mappings chain pv entries from a direct zone.
  *
- * Locks: each function takes the pmap and pv spinlocks itself; no spinlock of rank >= PMAP is held
- * on entry.  None sleeps.  Addresses are page-aligned.
+ * Locks: each function takes the pmap and pv spinlocks itself; no spinlock of rank >=
+ * PAGE_TABLE is held on entry.  None sleeps.  Addresses are page-aligned.
  */
 #ifndef VM_PMAP_H
 #define VM_PMAP_H

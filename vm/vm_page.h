@@ -3,7 +3,8 @@
  * One vm_page for each physical frame.
  *
  *	free	in vm_phys: a buddy block, a per-CPU cache or the pool of zeroed pages
- *	noobj	owned by a kernel structure: a slab, a page-table page, a kernel stack
+ *	noobj	owned by a kernel structure: a slab, a kernel stack, a page table (which says whose it is
+ *		in the fields for the reverse map: arch/x86_64/pmap_private.h)
  *	object	resident in one vm_object at one index; found through the object's radix tree
  *
  * Busy pages: a page that is being filled or copied is `busy`; who finds one releases every lock,
@@ -19,18 +20,24 @@ struct pv_entry;
 struct vm_object;
 
 struct vm_page {
-	struct list_link link;	  /* (f) free lists; (o) the owner's use otherwise */
+	union {
+		struct list_link link; /* (f) free lists; (o) the owner's use otherwise */
+		void *parent;	       /* (o) a page table: the entry that leads to it */
+	};
 	struct vm_object *object; /* (o) NULL if in none */
 	vm_pindex_t pindex;	  /* (o) */
 	struct pmap *pv_pmap;	  /* (v) first mapping: which pmap, NULL if unmapped */
 	vm_offset_t pv_va;	  /* (v) first mapping: where */
-	struct pv_entry *pv_more; /* (v) further mappings */
-	uint16_t wire_count;	  /* (o) wirings; of a page-table page: entries in use */
-	uint8_t flags;		  /* (o) VM_PAGE_* below */
-	uint8_t aflags;		  /* (a) VM_PAGE_DIRTY, VM_PAGE_REFERENCED: moved here from PTEs */
-	uint8_t order;		  /* (f) of the free block it heads */
-	uint8_t state;		  /* (f) enum vm_page_state */
-	uint16_t holds;		  /* (a) vm_page_hold()s; VM_PAGE_HOLDS_FREED: freed meanwhile */
+	union {
+		struct pv_entry *pv_more; /* (v) further mappings */
+		void *table;		  /* (o) a page table: its entries */
+	};
+	uint16_t wire_count; /* (o) wirings; of a page-table page: entries in use */
+	uint8_t flags;	     /* (o) VM_PAGE_* below */
+	uint8_t aflags;	     /* (a) VM_PAGE_DIRTY, VM_PAGE_REFERENCED: moved here from PTEs */
+	uint8_t order;	     /* (f) of the free block it heads */
+	uint8_t state;	     /* (f) enum vm_page_state */
+	uint16_t holds;	     /* (a) vm_page_hold()s; VM_PAGE_HOLDS_FREED: freed meanwhile */
 }; /* (f) vm_phys  (o) the object's lock, or the owner if in none  (v) pv lock of the page
 	   (a) atomic */
 
@@ -133,8 +140,9 @@ vm_page_init(struct vm_page *m, int req)
 	m->link.next = m->link.prev = NULL;
 	m->object = NULL;
 	m->pindex = 0;
-	m->pv_pmap = NULL;
-	m->pv_va = 0;
+	/* Stale pointers to what was a page table are asked whose it is, by the processor's next fault. */
+	__atomic_store_n(&m->pv_pmap, NULL, __ATOMIC_RELAXED);
+	__atomic_store_n(&m->pv_va, 0, __ATOMIC_RELAXED);
 	m->pv_more = NULL;
 	m->wire_count = (req & VM_ALLOC_WIRED) != 0;
 	m->flags = m->aflags = m->order = 0;

@@ -9,7 +9,7 @@
  *
  *	pmap.c			life of a pmap; one mapping: enter, change, look up
  *	pmap_range.c		many mappings: remove, protect, unwire, drop, next
- *	pmap_table.c		table pages: made on the way down, freed on the way up
+ *	pmap_table.c		table pages: found and made on the way down, freed on the way up
  *	pmap_pv.c		from a page to its mappings
  *	pmap_tlb.c		what processors have cached, and how they forget it
  *	pmap_bootstrap.c	the kernel's own tables, devices
@@ -17,22 +17,25 @@
  *
  * Invariants, whenever no lock is held:
  *	a table page's wire_count is the number of its entries in use, and is not 0 (the root may
- *	be empty, and kernel_pmap's level-3 table of the kernel_map slot has one more: it stays);
- *	PTE_MANAGED is set in an entry if and only if the page's reverse map has the mapping;
- *	resident, wired and tables count what is there.
+ *	be empty, a table of level 1 whose maker is on his way to it, too, and kernel_pmap's level-3
+ *	table of the kernel_map slot has one more: it stays);
+ *	PTE_MANAGED is set in an entry if and only if the page's reverse map has the mapping.
  *
  * Order of a change that takes rights away: entry, flush on every processor, then frames and
- * tables are freed, then the lock is released.  Rights that only grow need no flush: a processor
- * that still knows the old entry takes a fault, walks again and goes on.
+ * tables are freed, then the table's lock is released.  Rights that only grow need no flush: a
+ * processor that still knows the old entry takes a fault, walks again and goes on.
  *
- * Locks: pmap->lock guards the tables; below it lie the reverse map, zones and vm_phys.
+ * Locks: each level-1 table's own guards its entries, pmap->lock the tables above; in this order, never
+ * two tables'.  Between them comes the reverse map, below them zones and vm_phys.
  */
 #include "kernel/base/compiler.h"
 #include "arch/x86_64/pmap_private.h"
 #include "arch/x86_64/pmap_pv.h"
+#include "kernel/base/lockhold.h"
 #include "kernel/base/panic.h"
 #include "vm/vm_zone.h"
 #include <machine/cpu.h>
+#include <machine/percpu.h>
 #include <machine/pmap.h>
 #include <machine/shootdown.h>
 
@@ -86,14 +89,23 @@ pmap_create(void)
 	pmap->leaf_bits = PTE_PRESENT | PTE_USER;
 	pmap->id = __atomic_add_fetch(&pmap_last_id, 1, __ATOMIC_RELAXED);
 	pmap->tables = 1;
-	pmap->recent = PMAP_NONE;
 	return pmap;
 }
 
-/*
- * pmap_destroy: see vm/pmap.h.  The last look under the lock also waits for a processor that came
- * here from the reverse map (pmap_pv.c): no mapping is left that could lead another one here.
- */
+/* await_visitors: until processors that came here from the reverse map (pmap_pv.c) have left; no mapping
+ * is left that could lead another one here. */
+static void
+await_visitors(const struct pmap *pmap)
+{
+	struct lockhold_wait w = {0};
+
+	while (__atomic_load_n(&pmap->visitors, __ATOMIC_ACQUIRE) != 0) {
+		VERIFY(!lockhold_waits_too_long(&w), "pmap %p: %u visitors stay",
+		       (const void *)pmap, pmap->visitors);
+		cpu_spin_poll(0);
+	}
+}
+
 void
 pmap_destroy(struct pmap *pmap)
 {
@@ -106,10 +118,8 @@ pmap_destroy(struct pmap *pmap)
 	VERIFY(__atomic_load_n(&pmap->active, __ATOMIC_SEQ_CST) == 0,
 	       "pmap %p is loaded on processors %#x", (void *)pmap, pmap->active);
 	pmap_remove(pmap, 0, VM_MAX_USER_ADDRESS);
-	spinlock_lock(&pmap->lock);
-	VERIFY(pmap->resident == 0 && pmap->wired == 0 && pmap->tables == 1,
-	       "resident %lu wired %lu tables %lu left", pmap->resident, pmap->wired, pmap->tables);
-	spinlock_unlock(&pmap->lock);
+	await_visitors(pmap);
+	VERIFY(pmap->tables == 1, "%lu tables left", pmap->tables);
 	vm_page_free_noobj(pt_page(pmap->root));
 	vm_zone_free(&pmap_zone, pmap);
 }
@@ -155,29 +165,28 @@ leaf_entry(const struct pmap *pmap, const struct vm_page *m, vm_prot_t prot, int
 }
 
 /*
- * mapping_add: fill the empty entry pte, which va leads to, with `entry`, which maps m.
- * KERN_RESOURCE_SHORTAGE without memory for the reverse map: nothing is mapped, and a new table may
- * be left empty.
+ * mapping_add: fill the empty entry pte of table t, which va leads to, with `entry`, which maps m.
+ * KERN_RESOURCE_SHORTAGE without memory for the reverse map: nothing is mapped.
  */
 static inline kern_return_t
-mapping_add(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct vm_page *m, pte_t entry)
+mapping_add(struct pmap *pmap, struct vm_page *t, vm_offset_t va, pte_t *pte, struct vm_page *m,
+	    pte_t entry)
 {
 	if ((entry & PTE_MANAGED) != 0 && !pv_insert(m, pmap, va))
 		return KERN_RESOURCE_SHORTAGE;
 	__atomic_store_n(pte, entry, __ATOMIC_RELEASE);
-	pt_page(pte)->wire_count++;
-	COUNT_ADD(pmap->resident, 1);
+	t->wire_count++;
 	if ((entry & PTE_WIRED) != 0)
-		COUNT_ADD(pmap->wired, 1);
+		t->pindex++;
 	return KERN_SUCCESS;
 }
 
-/* count_wired: an entry that was `old` is `now`. */
+/* count_wired: an entry of t that was `old` is `now`. */
 static inline void
-count_wired(struct pmap *pmap, pte_t old, pte_t now)
+count_wired(struct vm_page *t, pte_t old, pte_t now)
 {
 	if (((old ^ now) & PTE_WIRED) != 0)
-		COUNT_ADD(pmap->wired, (now & PTE_WIRED) != 0 ? 1 : -1);
+		t->pindex += (now & PTE_WIRED) != 0 ? 1 : -1ul;
 }
 
 /*
@@ -185,7 +194,7 @@ count_wired(struct pmap *pmap, pte_t old, pte_t now)
  * and dirty bits stay as well.
  */
 static void
-mapping_change(struct pmap *pmap, vm_offset_t va, pte_t *pte, pte_t entry)
+mapping_change(struct pmap *pmap, struct vm_page *t, vm_offset_t va, pte_t *pte, pte_t entry)
 {
 	const pte_t bits = PTE_ACCESSED | PTE_DIRTY;
 	pte_t old = pte_read(pte);
@@ -196,7 +205,7 @@ mapping_change(struct pmap *pmap, vm_offset_t va, pte_t *pte, pte_t entry)
 	while (!__atomic_compare_exchange_n(pte, &old, entry | (old & bits), true, __ATOMIC_SEQ_CST,
 					    __ATOMIC_RELAXED))
 		;
-	count_wired(pmap, old, entry);
+	count_wired(t, old, entry);
 	if ((old & ~entry & PTE_WRITE) == 0 && (entry & ~old & PTE_NO_EXECUTE) == 0)
 		return;
 	tlb_batch_init(&batch, pmap);
@@ -226,7 +235,8 @@ save_bits(pte_t old)
  * KERN_RESOURCE_SHORTAGE without memory for the reverse map: va is unmapped.
  */
 static kern_return_t
-mapping_replace(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct vm_page *m, pte_t entry)
+mapping_replace(struct pmap *pmap, struct vm_page *t, vm_offset_t va, pte_t *pte, struct vm_page *m,
+		pte_t entry)
 {
 	bool noted = (entry & PTE_MANAGED) == 0 || pv_insert(m, pmap, va);
 	struct tlb_batch batch;
@@ -235,12 +245,12 @@ mapping_replace(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct vm_page *m
 	tlb_batch_init(&batch, pmap);
 	if (noted) {
 		old = __atomic_exchange_n(pte, entry, __ATOMIC_SEQ_CST);
-		count_wired(pmap, old, entry);
+		count_wired(t, old, entry);
 		if ((old & PTE_MANAGED) != 0)
 			save_bits(old);
 		tlb_batch_add(&batch, va);
 	} else {
-		old = pmap_clear_pte(pmap, va, pte, 0, &batch);
+		old = pmap_clear_pte(pmap, t, va, pte, 0, &batch);
 	}
 	tlb_batch_finish(&batch);
 	/* The lock is still ours, so nobody has found the old mapping without its entry. */
@@ -249,23 +259,27 @@ mapping_replace(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct vm_page *m
 	return noted ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
 }
 
-/* enter_slow: pmap_enter() where a table is missing or something is mapped at va. */
+/* enter_mapped: pmap_enter() where something is mapped at va. */
 static SLOWPATH kern_return_t
-enter_slow(struct pmap *pmap, vm_offset_t va, pte_t *pte, struct vm_page *m, pte_t entry)
+enter_mapped(struct pmap *pmap, struct vm_page *t, vm_offset_t va, pte_t *pte, struct vm_page *m,
+	     pte_t entry)
 {
-	kern_return_t kr;
+	if (((pte_read(pte) ^ entry) & PTE_FRAME) != 0)
+		return mapping_replace(pmap, t, va, pte, m, entry);
+	mapping_change(pmap, t, va, pte, entry);
+	return KERN_SUCCESS;
+}
 
-	if (pte != NULL && ((pte_read(pte) ^ entry) & PTE_FRAME) == 0) {
-		mapping_change(pmap, va, pte, entry);
-		return KERN_SUCCESS;
-	}
-	if (pte != NULL)
-		return mapping_replace(pmap, va, pte, m, entry);
-	pte = pmap_pte_create(pmap, va);
-	kr = pte == NULL ? KERN_RESOURCE_SHORTAGE : mapping_add(pmap, va, pte, m, entry);
-	if (kr != KERN_SUCCESS)
-		pmap_trim(pmap, va);
-	return kr;
+/* enter_failed: nothing could be mapped; t, locked, may have been made for it. */
+static SLOWPATH void
+enter_failed(struct pmap *pmap, struct vm_page *t, vm_offset_t va)
+{
+	struct tlb_batch batch;
+
+	tlb_batch_init(&batch, pmap);
+	if (pt_leads_to(t, pmap, va) && t->wire_count == 0)
+		pmap_table_unlink(pmap, t, va, &batch);
+	tlb_batch_finish(&batch);
 }
 
 /* enter_check: what no caller may ask for. */
@@ -285,16 +299,23 @@ enter_check(const struct pmap *pmap, vm_offset_t va, vm_prot_t prot, int flags)
 static inline __attribute__((always_inline)) kern_return_t
 enter(struct pmap *pmap, vm_offset_t va, struct vm_page *m, pte_t entry)
 {
+	struct vm_page *t;
 	kern_return_t kr;
 	pte_t *pte;
 
-	spinlock_lock(&pmap->lock);
-	pte = pmap_pte(pmap, va);
-	if (__builtin_expect(pte != NULL && pte_read(pte) == 0, 1))
-		kr = mapping_add(pmap, va, pte, m, entry);
+	if (__builtin_expect(!pmap_table_recent(pmap, va, &t), 0)) {
+		t = pmap_table_create(pmap, va);
+		if (t == NULL)
+			return KERN_RESOURCE_SHORTAGE;
+	}
+	pte = pt_entry(t, va);
+	if (__builtin_expect(pte_read(pte) == 0, 1))
+		kr = mapping_add(pmap, t, va, pte, m, entry);
 	else
-		kr = enter_slow(pmap, va, pte, m, entry);
-	spinlock_unlock(&pmap->lock);
+		kr = enter_mapped(pmap, t, va, pte, m, entry);
+	if (__builtin_expect(kr != KERN_SUCCESS, 0))
+		enter_failed(pmap, t, va);
+	pmap_table_unlock(t);
 	return kr;
 }
 
@@ -321,18 +342,18 @@ pmap_enter_device(struct pmap *pmap, vm_offset_t va, vm_paddr_t pa, enum pmap_ca
 }
 
 pte_t
-pmap_clear_pte(struct pmap *pmap, vm_offset_t va, pte_t *pte, pte_t keep, struct tlb_batch *batch)
+pmap_clear_pte(struct pmap *pmap, struct vm_page *t, vm_offset_t va, pte_t *pte, pte_t keep,
+	       struct tlb_batch *batch)
 {
 	pte_t old = __atomic_exchange_n(pte, pte_read(pte) & keep, __ATOMIC_SEQ_CST);
 
 	ASSERT((old & PTE_PRESENT) != 0, "va %#lx is not mapped: %#lx", va, old);
-	COUNT_ADD(pmap->resident, -1);
-	count_wired(pmap, old, 0);
+	count_wired(t, old, 0);
 	tlb_batch_add(batch, va);
 	if ((old & PTE_MANAGED) != 0)
 		save_bits(old);
-	if (--pt_page(pte)->wire_count == 0)
-		pmap_unlink_empty(pmap, va, batch);
+	if (--t->wire_count == 0)
+		pmap_table_unlink(pmap, t, va, batch);
 	return old;
 }
 
@@ -401,18 +422,6 @@ pmap_copy_page(const struct vm_page *src, struct vm_page *dst)
 	size_t words = PAGE_SIZE / sizeof(uint64_t);
 
 	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
-}
-
-uint64_t
-pmap_resident_count(struct pmap *pmap)
-{
-	return __atomic_load_n(&pmap->resident, __ATOMIC_RELAXED);
-}
-
-uint64_t
-pmap_wired_count(struct pmap *pmap)
-{
-	return __atomic_load_n(&pmap->wired, __ATOMIC_RELAXED);
 }
 
 uint64_t

@@ -48,7 +48,6 @@ extern char __data_start[], __kernel_end[];
 
 static struct pmap kernel_pmap_storage = {
     .lock = SPINLOCK_INITIALIZER("kernel_pmap", LOCK_RANK_PMAP),
-    .recent = PMAP_NONE,
     .leaf_bits = PTE_PRESENT | PTE_GLOBAL,
 };
 struct pmap *const kernel_pmap = &kernel_pmap_storage;
@@ -199,6 +198,7 @@ pmap_bootstrap(void)
 
 	kernel_pmap->active = 1u << curcpu()->id;
 	curcpu()->loaded_pmap = kernel_pmap;
+	pmap_forget_tables(curcpu());
 	tlb_load(kernel_pmap);
 	pmap_cpu_init();
 }
@@ -215,6 +215,7 @@ void
 pmap_cpu_prepare(struct percpu *p)
 {
 	p->loaded_pmap = kernel_pmap;
+	pmap_forget_tables(p);
 	__atomic_fetch_or(&kernel_pmap->active, 1u << p->id, __ATOMIC_SEQ_CST);
 }
 

@@ -2,9 +2,9 @@
 /*
  * Looking at page tables: the auditor of debug builds, and a walk printed for panic reports.
  *
- * The auditor counts for itself what the pmap says of itself: in every table the entries in use,
- * in all of them the pages, the wired pages and the tables; and it asks the reverse map for each
- * managed page.  In the kernel's half it looks for pages that should not be there.
+ * The auditor counts for itself what the pmap says of itself: in every table the entries in use and
+ * those wired, and the tables; and it asks the reverse map for each managed page.  In the kernel's half it
+ * looks for pages that should not be there.
  */
 #include "arch/x86_64/pmap_private.h"
 #include "arch/x86_64/pmap_pv.h"
@@ -69,20 +69,14 @@ pmap_walk_print(const struct pmap *pmap, vm_offset_t va)
 
 #ifdef CONFIG_DEBUG
 
-/* What the auditor counts. */
-struct audit {
-	struct pmap *pmap;
-	uint64_t resident, wired, tables;
-	bool recent_seen; /* the table that the pmap remembers is one of its tables */
-};
-
 static void
-audit_page(struct audit *a, vm_offset_t va, pte_t entry)
+audit_page(struct pmap *pmap, vm_offset_t va, pte_t entry)
 {
 	unsigned n;
 
-	VERIFY((entry & ~(PTE_FRAME | PTE_NO_EXECUTE | PAGE_MASK)) == 0 &&
-		   (entry & a->pmap->leaf_bits) == a->pmap->leaf_bits,
+	VERIFY((entry & PTE_PRESENT) != 0 &&
+		   (entry & ~(PTE_FRAME | PTE_NO_EXECUTE | PAGE_MASK)) == 0 &&
+		   (entry & pmap->leaf_bits) == pmap->leaf_bits,
 	       "va %#lx: entry %#lx", va, entry);
 	VERIFY((entry & PTE_DEVICE) == 0
 		   ? vm_phys_has_ram(entry & PTE_FRAME, (entry & PTE_FRAME) + 1) &&
@@ -90,45 +84,65 @@ audit_page(struct audit *a, vm_offset_t va, pte_t entry)
 		   : (entry & PTE_MANAGED) == 0 && pte_cache(entry) != PMAP_CACHED &&
 			 !vm_phys_has_ram(entry & PTE_FRAME, (entry & PTE_FRAME) + 1),
 	       "va %#lx: entry %#lx: RAM and devices are mixed up", va, entry);
-	a->resident++;
-	a->wired += (entry & PTE_WIRED) != 0;
 	if ((entry & PTE_MANAGED) == 0)
 		return;
-	n = pv_count(pte_page(entry), a->pmap, va);
+	n = pv_count(pte_page(entry), pmap, va);
 	VERIFY(n == 1, "va %#lx: page %#lx has the mapping %u times", va, entry & PTE_FRAME, n);
 }
 
-/* audit_table: a table of `level` whose first entry leads to va; `held`: what its wire_count has
- * beyond the entries. */
+/* audit_pages: the level-1 table t, locked, whose first address is va. */
 static void
-audit_table(struct audit *a, const pte_t *table, int level, vm_offset_t va, unsigned held)
+audit_pages(struct pmap *pmap, const struct vm_page *t, vm_offset_t va)
 {
-	unsigned used = 0;
+	const pte_t *table = pt_entry(t, va);
+	unsigned used = 0, wired = 0;
 
-	a->tables++;
-	if (level == 1 && a->pmap->recent == pmap_recent(va)) {
-		VERIFY(a->pmap->recent_table == table, "table %p, to va %#lx, is remembered as %p",
-		       (const void *)table, va, (void *)a->pmap->recent_table);
-		a->recent_seen = true;
-	}
-	for (unsigned i = 0; i < PT_ENTRIES; i++, va += pt_span(level)) {
-		if (level == PT_LEVELS && i == PT_KERNEL)
-			break;
-		if (table[i] == 0)
+	for (unsigned i = 0; i < PT_ENTRIES; i++, va += PAGE_SIZE) {
+		pte_t entry = pte_read(&table[i]);
+
+		if (entry == 0)
 			continue;
 		used++;
-		VERIFY((table[i] & PTE_PRESENT) != 0, "va %#lx: level %d entry %#lx", va, level,
-		       table[i]);
-		if (level == 1)
-			audit_page(a, va, table[i]);
+		wired += (entry & PTE_WIRED) != 0;
+		audit_page(pmap, va, entry);
+	}
+	VERIFY(t->wire_count == used && t->pindex == wired,
+	       "table at %#lx, before va %#lx: noted %u entries, %lu wired; counted %u, %u",
+	       vm_page_to_phys(t), va, t->wire_count, t->pindex, used, wired);
+	VERIFY(used > 0 || __atomic_load_n(&pmap->visitors, __ATOMIC_RELAXED) > 0,
+	       "empty table at %#lx, before va %#lx", vm_page_to_phys(t), va);
+}
+
+/* audit_upper: a table of level 2 or more whose first entry leads to va, and those below it down to level
+ * 2; `held`: what its wire_count has beyond the entries.  Returns how many tables there are, those of
+ * level 1 included.  The pmap's lock is held. */
+static uint64_t
+audit_upper(const struct pmap *pmap, const pte_t *table, int level, vm_offset_t va, unsigned held)
+{
+	unsigned used = 0;
+	uint64_t tables = 1;
+
+	for (unsigned i = 0; i < PT_ENTRIES; i++, va += pt_span(level)) {
+		pte_t entry = pte_read(&table[i]);
+
+		if (level == PT_LEVELS && i == PT_KERNEL)
+			break;
+		if (entry == 0)
+			continue;
+		used++;
+		VERIFY((entry & PTE_PRESENT) != 0, "va %#lx: level %d entry %#lx", va, level,
+		       entry);
+		if (level > 2)
+			tables += audit_upper(pmap, pte_table(entry), level - 1, va, 0);
 		else
-			audit_table(a, pte_table(table[i]), level - 1, va, 0);
+			tables += pt_leads_to(pte_page(entry), pmap, va);
 	}
 	VERIFY(pt_page(table)->wire_count == used + held,
-	       "level %d table at %#lx, to va %#lx: wire_count %u, entries in use %u", level,
+	       "level %d table at %#lx, before va %#lx: wire_count %u, entries in use %u", level,
 	       direct_map_phys(table), va, pt_page(table)->wire_count, used);
-	VERIFY(used + held > 0 || level == PT_LEVELS, "empty level %d table, to va %#lx", level,
+	VERIFY(used + held > 0 || level == PT_LEVELS, "empty level %d table, before va %#lx", level,
 	       va);
+	return tables;
 }
 
 /* audit_kernel_half: no page below this table is writable and executable, or a user's. */
@@ -136,40 +150,54 @@ static void
 audit_kernel_half(const pte_t *table, int level)
 {
 	for (unsigned i = level == PT_LEVELS ? PT_KERNEL : 0; i < PT_ENTRIES; i++) {
-		if (table[i] == 0)
+		pte_t entry = pte_read(&table[i]);
+
+		VERIFY((entry & PTE_USER) == 0, "level %d entry %#lx: a user's", level, entry);
+		if ((entry & PTE_PRESENT) == 0)
 			continue;
-		VERIFY((table[i] & PTE_USER) == 0, "level %d entry %#lx: a user's", level,
-		       table[i]);
-		if (!pte_is_leaf(table[i], level))
-			audit_kernel_half(pte_table(table[i]), level - 1);
+		if (!pte_is_leaf(entry, level))
+			audit_kernel_half(pte_table(entry), level - 1);
 		else
-			VERIFY((table[i] & PTE_WRITE) == 0 || (table[i] & PTE_NO_EXECUTE) != 0,
-			       "level %d entry %#lx: writable and executable", level, table[i]);
+			VERIFY((entry & PTE_WRITE) == 0 || (entry & PTE_NO_EXECUTE) != 0,
+			       "level %d entry %#lx: writable and executable", level, entry);
 	}
 }
 
-void
-pmap_audit(struct pmap *pmap)
+/* audit_tables: what is above level 1. */
+static void
+audit_tables(struct pmap *pmap)
 {
-	struct audit a = {.pmap = pmap};
+	uint64_t tables;
 
 	spinlock_lock(&pmap->lock);
 	if (pmap == kernel_pmap) {
 		unsigned slot = pt_index(VM_MIN_KERNEL_ADDRESS, PT_LEVELS);
 
+		/* The count has those of the fixed parts, too. */
 		audit_kernel_half(pmap->root, PT_LEVELS);
-		audit_table(&a, pte_table(pmap->root[slot]), PT_LEVELS - 1, VM_MIN_KERNEL_ADDRESS,
+		audit_upper(pmap, pte_table(pmap->root[slot]), PT_LEVELS - 1, VM_MIN_KERNEL_ADDRESS,
 			    1);
-		a.tables = pmap->tables; /* those of the fixed parts are not counted here */
 	} else {
-		audit_table(&a, pmap->root, PT_LEVELS, 0, 0);
+		tables = audit_upper(pmap, pmap->root, PT_LEVELS, 0, 0);
+		VERIFY(tables == pmap->tables, "%lu tables, noted %lu", tables, pmap->tables);
 	}
-	VERIFY(a.resident == pmap->resident && a.wired == pmap->wired && a.tables == pmap->tables,
-	       "counted resident %lu wired %lu tables %lu, noted %lu %lu %lu", a.resident, a.wired,
-	       a.tables, pmap->resident, pmap->wired, pmap->tables);
-	VERIFY(a.recent_seen || pmap->recent == PMAP_NONE, "a table to va %#lx is remembered",
-	       pmap->recent * pt_span(2));
 	spinlock_unlock(&pmap->lock);
+}
+
+void
+pmap_audit(struct pmap *pmap)
+{
+	vm_offset_t va = pmap == kernel_pmap ? VM_MIN_KERNEL_ADDRESS : 0;
+	vm_offset_t end = pmap == kernel_pmap ? VM_MAX_KERNEL_ADDRESS : VM_MAX_USER_ADDRESS;
+	struct vm_page *t;
+
+	audit_tables(pmap);
+	while ((t = pmap_table_next(pmap, &va, end)) != NULL) {
+		va &= ~(pt_span(2) - 1);
+		audit_pages(pmap, t, va);
+		va += pt_span(2);
+		pmap_table_unlock(t);
+	}
 }
 
 #endif

@@ -8,20 +8,18 @@
 #include "kernel/base/spinlock.h"
 #include "vm/pmap.h"
 #include "vm/vm_page.h"
+#include <machine/percpu.h>
 
 struct pmap {
-	struct spinlock lock;
-	pte_t *root;	     /* (c) the level-4 table; its kernel half is the same in every pmap */
-	pte_t leaf_bits;     /* (c) in every page mapped: PTE_USER, or PTE_GLOBAL of the kernel's */
-	uint64_t id;	     /* (c) never used twice; 0 is kernel_pmap */
-	uint64_t resident;   /* (p) pages mapped; in kernel_pmap: in the kernel_map slot */
-	uint64_t wired;	     /* (p) those with PTE_WIRED */
-	uint64_t tables;     /* (p) table pages, the root included */
-	uint64_t recent;     /* (p) the 2 MiB whose level-1 table was used last, or PMAP_NONE */
-	pte_t *recent_table; /* (p) that table */
-	uint32_t active;     /* (a) processors that have it loaded, a bit each */
-	uint32_t stale;	     /* (a) processors that must flush when they load it, see pmap_tlb.c */
-};			     /* (c) constant after creation  (p) lock  (a) atomic */
+	struct spinlock lock; /* of the tables above level 1 */
+	pte_t *root;	      /* (c) the level-4 table; its kernel half is the same in every pmap */
+	pte_t leaf_bits;   /* (c) in every page mapped: PTE_USER, or PTE_GLOBAL of the kernel's */
+	uint64_t id;	   /* (c) never used twice; 0 is kernel_pmap */
+	uint64_t tables;   /* (p) table pages, the root included */
+	uint32_t active;   /* (a) processors that have it loaded, a bit each */
+	uint32_t stale;	   /* (a) processors that must flush when they load it, see pmap_tlb.c */
+	uint32_t visitors; /* (a) processors on their way between two of its locks */
+};			   /* (c) constant after creation  (p) lock  (a) atomic */
 
 /* direct_map, direct_map_phys: between a physical address and its place in the direct map. */
 static inline void *
@@ -69,31 +67,117 @@ pt_down(pte_t **table, vm_offset_t va, int level)
 	return (entry & PTE_PRESENT) != 0;
 }
 
-/* pmap_recent: which level-1 table va belongs to, as struct pmap remembers it. */
-#define PMAP_NONE UINT64_MAX
-static inline uint64_t
-pmap_recent(vm_offset_t va)
+/*
+ * A level-1 table goes by its vm_page.  There it says whose it is: pv_pmap, and pv_va: the last address
+ * it leads to (which is odd, so a page that is mapped never says the same).  Its lock is one of a few
+ * that tables share by hash, and guards its entries, their number (wire_count), how many of them are
+ * wired (pindex), and the name itself.  A table may be unlinked while somebody is on his way to its lock:
+ * who has the lock looks at the name first, even if it is another page by then.
+ */
+#define PT_LOCKS 64 /* a power of two */
+
+extern struct pt_lock {
+	struct spinlock lock;
+} __attribute__((aligned(CACHE_LINE_SIZE))) pt_locks[PT_LOCKS];
+
+static inline struct spinlock *
+pt_lock(const struct vm_page *t)
 {
-	return va / pt_span(2);
+	return &pt_locks[(uintptr_t)t / sizeof(*t) % PT_LOCKS].lock;
+}
+
+/* pt_name: what pv_va says in the table of va. */
+static inline vm_offset_t
+pt_name(vm_offset_t va)
+{
+	return va | (pt_span(2) - 1);
+}
+
+/* pt_leads_to: is t the level-1 table of va?  Lasts while its lock is held.  Acquire: who made the table may
+ * not have had its lock yet. */
+static inline bool
+pt_leads_to(const struct vm_page *t, const struct pmap *pmap, vm_offset_t va)
+{
+	return __atomic_load_n(&t->pv_va, __ATOMIC_ACQUIRE) == pt_name(va) &&
+	       __atomic_load_n(&t->pv_pmap, __ATOMIC_RELAXED) == pmap;
+}
+
+/* pt_entry: the entry of va in its level-1 table. */
+static inline pte_t *
+pt_entry(const struct vm_page *t, vm_offset_t va)
+{
+	pte_t *table = t->table;
+
+	return &table[pt_index(va, 1)];
+}
+
+/* pmap_recent_table: where this processor remembers the table of va, or another one.  Interrupts off. */
+static inline struct vm_page **
+pmap_recent_table(vm_offset_t va)
+{
+	return &curcpu()->recent_table[va / pt_span(2) % RECENT_TABLES];
+}
+
+/* pmap_forget_tables: the processor with this area, which starts, remembers none. */
+void pmap_forget_tables(struct percpu *p);
+
+/*
+ * pmap_table_recent: lock the level-1 table of va, *t, if this processor has used it lately; false:
+ * nothing is locked.  Faults come close together.
+ */
+static inline bool
+pmap_table_recent(const struct pmap *pmap, vm_offset_t va, struct vm_page **t)
+{
+	spin_enter();
+	*t = *pmap_recent_table(va);
+	spinlock_lock_nested(pt_lock(*t));
+	if (__builtin_expect(pt_leads_to(*t, pmap, va), 1))
+		return true;
+	spinlock_unlock_nested(pt_lock(*t));
+	spin_exit();
+	return false;
+}
+
+/* pmap_table_unlock: let go of a table; it may be unlinked and freed by now. */
+static inline void
+pmap_table_unlock(const struct vm_page *t)
+{
+	spinlock_unlock_nested(pt_lock(t));
+	spin_exit();
 }
 
 /*
- * pmap_pte: the level-1 entry of va, or NULL if there is no table for it.  Only for addresses that
- * no large page maps: user space and the kernel_map slot.  Mostly it lies in the table of last time.
- * The pmap's lock is held.
+ * pmap_table_next: the first level-1 table that leads to an address in [*va, end), locked, and *va is the
+ * first such address; NULL if there is none: then nothing is locked.  No lock of the pmap is held.
  */
-static inline pte_t *
-pmap_pte(struct pmap *pmap, vm_offset_t va)
-{
-	pte_t *table = pmap->root;
+struct vm_page *pmap_table_next(struct pmap *pmap, vm_offset_t *va, vm_offset_t end);
 
-	if (__builtin_expect(pmap->recent == pmap_recent(va), 1))
-		return &pmap->recent_table[pt_index(va, 1)];
-	if (!pt_down(&table, va, 4) || !pt_down(&table, va, 3) || !pt_down(&table, va, 2))
-		return NULL;
-	pmap->recent = pmap_recent(va);
-	pmap->recent_table = table;
-	return &table[pt_index(va, 1)];
+/*
+ * pmap_table_create: the level-1 table of va, locked, made if there is none; NULL without memory, and
+ * then nothing is locked or left behind.  It may be empty.  No lock of the pmap is held.
+ */
+struct vm_page *pmap_table_create(struct pmap *pmap, vm_offset_t va);
+
+/* pmap_table_try: the level-1 table of va, locked; NULL if there is none, or its lock is taken.  The pv
+ * lock of a page mapped there is held. */
+struct vm_page *pmap_table_try(struct pmap *pmap, vm_offset_t va);
+
+/* pmap_table_unlink: unlink the table t, locked and empty, which leads to va, and those above that are
+ * empty then, and leave them to the batch. */
+void pmap_table_unlink(struct pmap *pmap, struct vm_page *t, vm_offset_t va,
+		       struct tlb_batch *batch);
+
+/* pmap_visit, pmap_leave: keep the pmap from being destroyed; in between there may be an empty table. */
+static inline void
+pmap_visit(struct pmap *pmap)
+{
+	__atomic_fetch_add(&pmap->visitors, 1, __ATOMIC_ACQUIRE);
+}
+
+static inline void
+pmap_leave(struct pmap *pmap)
+{
+	__atomic_fetch_sub(&pmap->visitors, 1, __ATOMIC_RELEASE);
 }
 
 /* pmap_contains: is [start, end) in the part of the address space that this pmap manages? */
@@ -105,26 +189,17 @@ pmap_contains(const struct pmap *pmap, vm_offset_t start, vm_offset_t end)
 	return end <= VM_MAX_USER_ADDRESS;
 }
 
-/* pmap_pte_create: the level-1 entry of va, with new tables on the way; NULL without memory, and
- * then some may be left empty.  The pmap's lock is held. */
-pte_t *pmap_pte_create(struct pmap *pmap, vm_offset_t va);
-
-/* pmap_unlink_empty: unlink the tables on the way to va that have no entry in use, and leave them to
- * the batch.  pmap_trim: the same, and flush and free them.  The pmap's lock is held. */
-void pmap_unlink_empty(struct pmap *pmap, vm_offset_t va, struct tlb_batch *batch);
-void pmap_trim(struct pmap *pmap, vm_offset_t va);
-
 /*
- * pmap_clear_pte: take the mapping of va, which is there, out of its table and out of the counts,
- * and move its accessed and dirty bits to the page; a table that is empty now goes too.  What is
- * left to the caller is in the batch and in the old entry, which is returned: with PTE_MANAGED it
- * is still in the reverse map.  Of the entry the bits in `keep` stay (tlb_batch_unmapped).  The pmap's
- * lock is held.
+ * pmap_clear_pte: take the mapping of va, which is there, out of its table t, which is locked, and move
+ * its accessed and dirty bits to the page; if t is empty now it is unlinked.  What is left to the caller
+ * is in the batch and in the old entry, which is returned: with PTE_MANAGED it is still in the reverse
+ * map.  Of the entry the bits in `keep` stay (tlb_batch_unmapped).
  */
-pte_t pmap_clear_pte(struct pmap *pmap, vm_offset_t va, pte_t *pte, pte_t keep,
+pte_t pmap_clear_pte(struct pmap *pmap, struct vm_page *t, vm_offset_t va, pte_t *pte, pte_t keep,
 		     struct tlb_batch *batch);
 
-/* pmap_find_leaf: the entry that maps va, large pages included, and its level; 0 if unmapped. */
+/* pmap_find_leaf: the entry that maps va, large pages included, and its level; 0 if unmapped.  The
+ * pmap's lock is held. */
 pte_t pmap_find_leaf(const struct pmap *pmap, vm_offset_t va, int *level);
 
 #endif

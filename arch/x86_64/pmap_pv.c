@@ -12,19 +12,20 @@
  * mapped somewhere if and only if pv_pmap is set; then there may be a chain.
  *
  * Locks: the pv lock of a page, one of a few that pages share by hash; only an unmapped page's first
- * mapping is made without (pv_insert() says why it may).  Its order is after the
- * pmap's lock, as everything that starts from an address wants it: pmap, entry, page.  Who starts
- * from a page needs the two the other way round, and so only *tries* the pmap's lock; if that
- * fails it lets go of the pv lock, serves what other processors ask of it, and starts again.
+ * mapping is made without (pv_insert() says why it may).  Its order is after the page table's lock, as
+ * everything that starts from an address wants it: table, entry, page.  Who starts from a page needs the
+ * two the other way round, and so only *tries* the table's lock; if that fails it lets go of the pv lock,
+ * serves what other processors ask of it, and starts again.  He does as well if the entry is not there any
+ * more: who unmapped the page is between the flush and pv_remove().
  *
- * May the pmap be destroyed between our reading it from the page and our trying its lock?  No: we
- * hold the pv lock all the time and the page still has the mapping, so pmap_destroy() has yet to
- * remove it, which needs our pv lock.  And once the lock is ours, pmap_destroy() has to wait for
- * it before it frees the pmap, although we have removed the last mapping ourselves: it looks at the
- * counts under the lock in the end.
+ * May the pmap be destroyed between our reading it from the page and our being done with it?  Not while we
+ * hold the pv lock and the page still has the mapping: pmap_destroy() has yet to remove it, which needs our
+ * pv lock.  When we have removed the last mapping ourselves we are still a visitor of the pmap, and
+ * pmap_destroy() waits for those.
  */
 #include "arch/x86_64/pmap_private.h"
 #include "arch/x86_64/pmap_pv.h"
+#include "kernel/base/lockhold.h"
 #include "kernel/base/panic.h"
 #include "vm/vm_zone.h"
 #include <machine/cpu.h>
@@ -88,8 +89,7 @@ pv_remove_first(struct vm_page *m)
 		__atomic_store_n(&m->pv_pmap, NULL, __ATOMIC_RELEASE);
 		return;
 	}
-	m->pv_pmap = pv->pmap;
-	m->pv_va = pv->va;
+	pv_set_first(m, pv->pmap, pv->va);
 	m->pv_more = pv->next;
 	vm_zone_free(&pv_zone, pv);
 }
@@ -111,104 +111,101 @@ pv_remove_more(struct vm_page *m, const struct pmap *pmap, vm_offset_t va)
 	vm_zone_free(&pv_zone, pv);
 }
 
-/* pv_lock_pmap: from the page to the pmap, with m's pv lock held: try the pmap's lock.  False: the
- * pv lock was released in between and the page's mappings must be looked at anew. */
-static bool
-pv_lock_pmap(struct vm_page *m, struct pmap *pmap)
+/*
+ * pv_lock_table: from the page to the page table, with m's pv lock held: the table of a mapping that the
+ * reverse map has, locked.  NULL: the pv lock was released in between and the page's mappings must be looked
+ * at anew.
+ */
+static struct vm_page *
+pv_lock_table(struct vm_page *m, struct pmap *pmap, vm_offset_t va, struct lockhold_wait *w)
 {
-	if (spinlock_trylock(&pmap->lock))
-		return true;
+	struct vm_page *t = pmap_table_try(pmap, va);
+
+	if (t != NULL) {
+		pte_t entry = pte_read(pt_entry(t, va));
+
+		if (pte_page(entry) == m && (entry & PTE_MANAGED) != 0)
+			return t;
+		pmap_table_unlock(t);
+	}
+	VERIFY(!lockhold_waits_too_long(w), "page %#lx: not mapped by pmap %p at va %#lx",
+	       vm_page_to_phys(m), (void *)pmap, va);
 	spinlock_unlock(pv_lock(m));
 	cpu_spin_poll(0);
 	spinlock_lock(pv_lock(m));
-	return false;
+	return NULL;
 }
 
-/* pv_pte: the entry of a mapping in the reverse map.  Both locks are held. */
-static pte_t *
-pv_pte(const struct vm_page *m, struct pmap *pmap, vm_offset_t va)
+/* pv_unmap: remove the mapping of m, which is in the table t, locked, and let go of that.  The pv lock is
+ * held. */
+static void
+pv_unmap(struct vm_page *m, struct pmap *pmap, struct vm_page *t, vm_offset_t va)
 {
-	pte_t *pte = pmap_pte(pmap, va);
+	struct tlb_batch batch;
 
-	VERIFY(pte != NULL && pte_page(pte_read(pte)) == m && (pte_read(pte) & PTE_MANAGED) != 0,
-	       "page %#lx: not mapped by pmap %p at va %#lx", vm_page_to_phys(m), (void *)pmap, va);
-	return pte;
+	pmap_visit(pmap);
+	tlb_batch_init(&batch, pmap);
+	pmap_clear_pte(pmap, t, va, pt_entry(t, va), 0, &batch);
+	pv_remove_more(m, pmap, va);
+	tlb_batch_finish(&batch);
+	pmap_table_unlock(t);
+	pmap_leave(pmap);
 }
 
 void
 pmap_remove_all(struct vm_page *m)
 {
+	struct lockhold_wait w = {0};
 	struct pmap *pmap;
 
 	spinlock_lock(pv_lock(m));
 	while ((pmap = m->pv_pmap) != NULL) {
-		struct tlb_batch batch;
 		vm_offset_t va = m->pv_va;
+		struct vm_page *t = pv_lock_table(m, pmap, va, &w);
 
-		if (!pv_lock_pmap(m, pmap))
-			continue;
-		tlb_batch_init(&batch, pmap);
-		pmap_clear_pte(pmap, va, pv_pte(m, pmap, va), 0, &batch);
-		pv_remove_first(m);
-		tlb_batch_finish(&batch);
-		spinlock_unlock(&pmap->lock);
+		if (t != NULL)
+			pv_unmap(m, pmap, t, va);
 	}
 	spinlock_unlock(pv_lock(m));
 }
 
-/* pv_first_unwired: the first mapping of m in the reverse map that is not wired: NULL if there is none,
- * else its pmap, whose lock is held as well, and *va.  *again: a pmap was busy, the list may have
- * changed.  The pv lock is held. */
-static struct pmap *
-pv_first_unwired(struct vm_page *m, vm_offset_t *va, bool *again)
+/* unmap_unwired: remove one mapping of m that is not wired; false: there is none.  The pv lock is held, but
+ * may be released in between. */
+static bool
+unmap_unwired(struct vm_page *m, struct lockhold_wait *w)
 {
 	struct pv_entry first = {.next = m->pv_more, .pmap = m->pv_pmap, .va = m->pv_va};
 
-	*again = false;
 	for (const struct pv_entry *pv = &first; pv != NULL && pv->pmap != NULL; pv = pv->next) {
-		struct pmap *pmap = pv->pmap;
+		struct vm_page *t = pv_lock_table(m, pv->pmap, pv->va, w);
 
-		if (!pv_lock_pmap(m, pmap)) {
-			*again = true;
-			return NULL;
+		if (t == NULL)
+			return true; /* the list may have changed */
+		if ((pte_read(pt_entry(t, pv->va)) & PTE_WIRED) == 0) {
+			pv_unmap(m, pv->pmap, t, pv->va);
+			return true;
 		}
-		if (!(*pv_pte(m, pmap, pv->va) & PTE_WIRED)) {
-			*va = pv->va;
-			return pmap;
-		}
-		spinlock_unlock(&pmap->lock);
+		pmap_table_unlock(t);
 	}
-	return NULL;
+	return false;
 }
 
 void
 pmap_remove_unwired(struct vm_page *m)
 {
-	struct pmap *pmap;
-	vm_offset_t va;
-	bool again;
+	struct lockhold_wait w = {0};
 
 	spinlock_lock(pv_lock(m));
-	while ((pmap = pv_first_unwired(m, &va, &again)) != NULL || again) {
-		struct tlb_batch batch;
-
-		if (pmap == NULL)
-			continue;
-		tlb_batch_init(&batch, pmap);
-		pmap_clear_pte(pmap, va, pv_pte(m, pmap, va), 0, &batch);
-		pv_remove_more(m, pmap, va);
-		tlb_batch_finish(&batch);
-		spinlock_unlock(&pmap->lock);
-	}
+	while (unmap_unwired(m, &w))
+		;
 	spinlock_unlock(pv_lock(m));
 }
 
 /* clear_bits: clear bits in the entry of one mapping, and flush if any was set; returns the old
- * entry.  Both locks are held. */
+ * entry.  The table's lock is held. */
 static pte_t
-clear_bits(const struct vm_page *m, struct pmap *pmap, vm_offset_t va, pte_t bits)
+clear_bits(struct pmap *pmap, vm_offset_t va, pte_t *pte, pte_t bits)
 {
-	pte_t *pte = pv_pte(m, pmap, va);
 	pte_t old = pte_read(pte);
 	struct tlb_batch batch;
 
@@ -223,20 +220,22 @@ clear_bits(const struct vm_page *m, struct pmap *pmap, vm_offset_t va, pte_t bit
 	return old;
 }
 
-/* pv_clear_pass: go through the mappings of m for pv_clear_bits(); false when a pmap is busy, and
+/* pv_clear_pass: go through the mappings of m for pv_clear_bits(); false when a table is busy, and
  * then the list may have changed.  The pv lock is held. */
 static bool
-pv_clear_pass(struct vm_page *m, pte_t test, pte_t bits, int *found)
+pv_clear_pass(struct vm_page *m, pte_t test, pte_t bits, int *found, struct lockhold_wait *w)
 {
 	struct pv_entry first = {.next = m->pv_more, .pmap = m->pv_pmap, .va = m->pv_va};
 
 	if (first.pmap == NULL)
 		return true;
 	for (const struct pv_entry *pv = &first; pv != NULL; pv = pv->next) {
-		if (!pv_lock_pmap(m, pv->pmap))
+		struct vm_page *t = pv_lock_table(m, pv->pmap, pv->va, w);
+
+		if (t == NULL)
 			return false;
-		*found += (clear_bits(m, pv->pmap, pv->va, bits) & test) != 0;
-		spinlock_unlock(&pv->pmap->lock);
+		*found += (clear_bits(pv->pmap, pv->va, pt_entry(t, pv->va), bits) & test) != 0;
+		pmap_table_unlock(t);
 	}
 	return true;
 }
@@ -249,10 +248,11 @@ pv_clear_pass(struct vm_page *m, pte_t test, pte_t bits, int *found)
 static int
 pv_clear_bits(struct vm_page *m, pte_t test, pte_t bits)
 {
+	struct lockhold_wait w = {0};
 	int found = 0;
 
 	spinlock_lock(pv_lock(m));
-	while (!pv_clear_pass(m, test, bits, &found))
+	while (!pv_clear_pass(m, test, bits, &found, &w))
 		;
 	spinlock_unlock(pv_lock(m));
 	return found;

@@ -8,8 +8,7 @@
 
 struct pmap;
 
-#define PV_LOCKS	64 /* a power of two */
-#define CACHE_LINE_SIZE 64
+#define PV_LOCKS 64 /* a power of two */
 
 extern struct pv_lock {
 	struct spinlock lock;
@@ -27,27 +26,34 @@ void pv_init(void);
 /* pv_insert_more: pv_insert() for a page that may be mapped already. */
 bool pv_insert_more(struct vm_page *m, struct pmap *pmap, vm_offset_t va);
 
+/* pv_set_first: the mapping in the vm_page itself.  Its address may be looked at by who takes the page for
+ * the table that it was (pt_leads_to), and pv_pmap says that there is one. */
+static inline void
+pv_set_first(struct vm_page *m, struct pmap *pmap, vm_offset_t va)
+{
+	__atomic_store_n(&m->pv_va, va, __ATOMIC_RELAXED);
+	__atomic_store_n(&m->pv_pmap, pmap, __ATOMIC_RELEASE);
+}
+
 /*
- * pv_insert: note that pmap maps m at va; false without memory.  The pmap's lock is held, and what
+ * pv_insert: note that pmap maps m at va; false without memory.  The table's lock is held, and what
  * keeps two from mapping m at once: its object's lock, or that nobody else knows it.  So a page that
- * is not mapped stays so until we map it, and its first mapping needs no lock; pv_pmap comes last, as
- * it says that there is one.
+ * is not mapped stays so until we map it, and its first mapping needs no lock.
  */
 static inline bool
 pv_insert(struct vm_page *m, struct pmap *pmap, vm_offset_t va)
 {
 	if (__builtin_expect(__atomic_load_n(&m->pv_pmap, __ATOMIC_ACQUIRE) != NULL, 0))
 		return pv_insert_more(m, pmap, va);
-	m->pv_va = va;
 	m->pv_more = NULL;
-	__atomic_store_n(&m->pv_pmap, pmap, __ATOMIC_RELEASE);
+	pv_set_first(m, pmap, va);
 	return true;
 }
 
 /* pv_remove_more: pv_remove() for a page that is mapped elsewhere too.  Its pv lock is held. */
 void pv_remove_more(struct vm_page *m, const struct pmap *pmap, vm_offset_t va);
 
-/* pv_remove: forget that pmap maps m at va.  The pmap's lock is held. */
+/* pv_remove: forget that pmap maps m at va.  The table's lock is held. */
 static inline void
 pv_remove(struct vm_page *m, const struct pmap *pmap, vm_offset_t va)
 {

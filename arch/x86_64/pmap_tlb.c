@@ -149,7 +149,7 @@ tlb_batch_finish(struct tlb_batch *b)
 {
 	struct list_link *l;
 
-	ASSERT(spinlock_owned(&b->pmap->lock), "pmap %p is not locked", (void *)b->pmap);
+	ASSERT(curcpu()->spin_depth > 0, "pmap %p: a batch without a lock", (void *)b->pmap);
 	if (b->start < b->end)
 		pmap_invalidate_range(b->pmap, b->start, b->end);
 	if (b->unmapped != NULL)

@@ -16,7 +16,7 @@ struct vm_page;
  *
  * The reverse map forgets a mapping only after the flush, or somebody who looks there would find the
  * page unmapped, and free it, while another processor still knows it.  Until then he finds the mapping,
- * and waits for the pmap's lock.  The tables are freed after the flush, too, since a processor may still
+ * and waits for the table's lock.  The tables are freed after the flush, too, since a processor may still
  * walk through its memory of them.
  *
  * The pages that lost a mapping are noted where they were: their entries, of one level-1 table, are not
@@ -66,7 +66,8 @@ tlb_batch_add(struct tlb_batch *b, vm_offset_t va)
 void tlb_batch_add_table(struct tlb_batch *b, vm_offset_t va, struct vm_page *m);
 
 /* tlb_batch_finish: flush everywhere, then mend the reverse map and free the tables.  The batch is
- * used up.  The pmap's lock is held. */
+ * used up.  The lock of the table whose entries changed is held, or if none has tables but nothing else
+ * in it, interrupts are off. */
 void tlb_batch_finish(struct tlb_batch *b);
 
 /* tlb_load: make the pmap's tables the ones in use on this processor.  Interrupts off, and this

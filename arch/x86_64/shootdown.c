@@ -11,7 +11,7 @@
  *
  * Meanwhile, as whenever it spins, the initiator serves others' requests (cpu_spin_poll), so two that
  * shoot at each other do not wait for ever, nor does one whose target spins for a lock that it holds.
- * It holds the pmap's lock, so the page tables stay as they are until all have forgotten.
+ * It holds the lock of the table that it changed, so that stays as it is until all have forgotten.
  *
  * A processor keeps the space of a thread that left it loaded until another one comes.  When it is asked
  * to forget something of such a space it leaves it for good, so it is asked only once.

@@ -9,7 +9,7 @@
  * off, so an interrupt's locks nest above the thread's.
  *
  *	sleeping locks		proc -> user map -> kernel_map or a submap -> object ->
- *	spinlocks		page queue -> pmap -> zone -> vm_phys -> sleepq -> sched -> print
+ *	spinlocks		page queue -> page table -> pv -> pmap -> zone -> vm_phys -> sleepq -> sched -> print
  */
 #ifndef KERNEL_BASE_LOCKORDER_H
 #define KERNEL_BASE_LOCKORDER_H
@@ -30,8 +30,9 @@ enum lock_rank {
 	LOCK_RANK_INPUT,		      /* what the terminal has sent */
 	LOCK_RANK_CHARGE,
 	LOCK_RANK_PAGE_QUEUE,
-	LOCK_RANK_PMAP,
+	LOCK_RANK_PAGE_TABLE, /* of level 1, never two */
 	LOCK_RANK_PV,
+	LOCK_RANK_PMAP,
 	LOCK_RANK_ZONE,
 	LOCK_RANK_PHYS,
 	LOCK_RANK_THREADS, /* the list of all threads */

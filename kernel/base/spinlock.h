@@ -92,12 +92,19 @@ bool spinlock_trylock(struct spinlock *l);
 /* spinlock_unlock: release l, held by this processor. */
 void spinlock_unlock(struct spinlock *l);
 
-/* spinlock_lock_nested, spinlock_unlock_nested: the same, cheaper, while another spinlock is held
- * from before to after: interrupts are off anyway. */
+/* spinlock_lock_nested, spinlock_trylock_nested, spinlock_unlock_nested: the same, cheaper, while another
+ * spinlock is held from before to after, or between spin_enter() and spin_exit(): interrupts are off
+ * anyway. */
 static inline void
 spinlock_lock_nested(struct spinlock *l)
 {
 	spinlock_lock(l);
+}
+
+static inline bool
+spinlock_trylock_nested(struct spinlock *l)
+{
+	return spinlock_trylock(l);
 }
 
 static inline void
@@ -143,6 +150,12 @@ spinlock_lock_nested(struct spinlock *l)
 
 	if (__builtin_expect(!spinlock_take(l, self), 0))
 		spinlock_wait(l, self);
+}
+
+static inline bool
+spinlock_trylock_nested(struct spinlock *l)
+{
+	return spinlock_take(l, cpu_id() + 1);
 }
 
 static inline void

@@ -110,7 +110,7 @@ SEVERAL = {
         trace("keep_first")),
     "deaf lock.hold_us=100000": (
         r"^panic: processor 1 does not answer a shootdown of 0x[0-9a-f]+-0x[0-9a-f]+$",
-        "^  processor 0, ", '^  holds "kernel_pmap"', trace("pmap_shootdown", "fault_deaf"),
+        "^  processor 0, ", '^  holds "page table"', trace("pmap_shootdown", "fault_deaf"),
         "^  processor 1, ", ELSEWHERE, trace("be_deaf")),
     "mute": ("^panic: processor 1 does not answer$", "^panic: one of us is mute$",
              "^  processor 0, ", trace("fault_mute"), "^  processor 1, of which nothing is heard$",

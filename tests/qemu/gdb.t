@@ -104,9 +104,9 @@ def four_processors():
          "cpus", "threads", "info threads", "thread apply all backtrace", "locks"],
         program=["tests/smp", "no store is seen after unmap"], smp=4,
     )  # fmt: skip
-    matches(said, "cpus", r"^\*cpu +\d .* smp  at ask  interrupts 0, spinlocks 1 deep<*>"
+    matches(said, "cpus", r"^\*cpu +\d .* smp  at ask  interrupts 0, spinlocks \d deep<*>"
             r'^    holds "user map" 0x\w+, taken at vm_map_lock \+ \d+<*>'
-            r'^    holds "pmap" 0x\w+, taken at pmap_remove',
+            r'^    holds "page table" 0x\w+, taken at \w+',
             "cpus: in the kernel, with locks")  # fmt: skip
     matches(said, "cpus", r"^ cpu +\d .* smp  at store_for_ever  interrupts 0, spinlocks 0 deep",
             "cpus: in user code")  # fmt: skip
@@ -125,7 +125,7 @@ def four_processors():
     matches(said, everywhere, r"#\d+ .*store_for_ever \(<*>thread_entry", "backtraces: user code")
     matches(said, everywhere, r"idle_main \(<*>sched_idle<*>smp_entered<*>boot_ap_high",
             "backtraces: an idle one, to its first instruction")  # fmt: skip
-    matches(said, "locks", r"^ +\d+ pmap +taken at pmap_\w+ \+ \d+, released at pmap_\w+ \+ \d+,"
+    matches(said, "locks", r"^ +\d+ page table +taken at \w+ \+ \d+, released at pmap_\w+ \+ \d+,"
             " cpu", "locks: how long they were held")  # fmt: skip
     nothing_broke(said, "four processors without a traceback")
 

@@ -29,7 +29,7 @@ LIMITS = {
     # A line of the log goes to the serial port, which takes 87,000 ns a character, in one hold.
     "print": 30_000_000,
     # All 512 pages of a table are unmapped in one hold, so that there is one shootdown for them.
-    "pmap": 600_000,
+    "page table": 600_000,
 }
 # But where there are few pages in each of many tables:
 SPARSE, SPARSE_LIMIT = "tests/protect", 150_000
@@ -52,9 +52,9 @@ def longest_of(results):
     for program, result in results:
         tap.equal(result.status, 0, f"{' '.join(program)}: it runs, counted", result.report())
         for held, name, where in LINE.findall(result.serial):
-            if (name, program[0]) == ("pmap", SPARSE):
+            if (name, program[0]) == ("page table", SPARSE):
                 tap.ok(int(held) <= SPARSE_LIMIT,
-                       f'"pmap" is held for at most {SPARSE_LIMIT} instructions in {SPARSE}',
+                       f'"page table" is held for at most {SPARSE_LIMIT} instructions in {SPARSE}',
                        f"{held}, {where}")  # fmt: skip
             if int(held) >= longest.get(name, (0,))[0]:
                 longest[name] = int(held), where, program[0]

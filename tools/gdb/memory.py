@@ -106,3 +106,22 @@ def translate(address, table=None):
         return None
     span = (1 << (PAGE_SHIFT + INDEX_BITS * (level - 1))) - 1
     return entry & FRAME & ~span | address & span
+
+
+def mapped_pages(table, level=LEVELS, first=0, last=(1 << INDEX_BITS) - 1):
+    """How many pages are mapped by the entries first to last of a table, which is of this level."""
+    found = 0
+    size = 8 * (last - first + 1)
+    for (entry,) in struct.iter_unpack("<Q", read_physical(table + 8 * first, size)):
+        if not entry & PRESENT:
+            continue
+        if is_leaf(entry, level):
+            found += 1 << INDEX_BITS * (level - 1)
+        else:
+            found += mapped_pages(entry & FRAME, level - 1)
+    return found
+
+
+def user_pages(table):
+    """How many pages are mapped in the user's half of the space with this level-4 table."""
+    return mapped_pages(table, last=index(USER_END, LEVELS))

@@ -197,7 +197,10 @@ class Ps(gdb.Command):
         """One line."""
         vm_map, pmap = kernel.proc_map(proc), kernel.proc_pmap(proc)
         mapped = int(vm_map["size"]) >> 10 if vm_map is not None else 0
-        resident = int(pmap["resident"]) << memory.PAGE_SHIFT >> 10 if pmap is not None else 0
+        resident = 0
+        if pmap is not None:
+            root = memory.direct_phys(kernel.integer(pmap["root"]))
+            resident = memory.user_pages(root) << memory.PAGE_SHIFT >> 10
         place = f"{int(vm_map.address):#x}" if vm_map is not None else "taken down"
         return (
             f"{int(proc['id']):5} {kernel.string(proc['name']):16}"

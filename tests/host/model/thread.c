@@ -10,6 +10,7 @@
 #include "model/kernel.h"
 #include "model/thread.h"
 #include "vm/pmap.h"
+#include "vm/vm_page.h"
 #include <machine/cpu.h>
 
 struct percpu percpu_area[MACHINE_MAX_CPUS];
@@ -72,12 +73,17 @@ cpu_give(uint32_t id)
 	pthread_mutex_unlock(&cpus_lock);
 }
 
+/* What a processor remembers that has used no page table. */
+static struct vm_page no_table;
+
 /* cpu_enter: the caller becomes processor id and runs t there. */
 static void
 cpu_enter(uint32_t id, struct thread *t)
 {
 	percpu_area[id] =
 	    (struct percpu){.curthread = t, .id = id, .irqs_on = true, .loaded_pmap = kernel_pmap};
+	for (unsigned i = 0; i < RECENT_TABLES; i++)
+		percpu_area[id].recent_table[i] = &no_table;
 	model_percpu = &percpu_area[id];
 	t->cpu = id;
 }

@@ -7,7 +7,7 @@
  * Page tables are read as hardware reads them: at any time, without the pmap's lock, entry by entry,
  * and the accessed and dirty bits are set by atomic operations.  What was read is remembered, and
  * forgotten only when it is told to: by INVLPG, by loading CR3 (entries of the other tags stay, if
- * there are tags), by CR4.PGE, or by a shootdown.
+ * there are tags), by CR4.PGE, or by a shootdown; and by a fault, what led to that (SDM volume 3, 4.10.4.1).
  *
  * A processor's lock is held for one whole access and while its memory is changed, so an access is
  * before or after an invalidation, never in the midst of it.  For ThreadSanitizer that is the only
@@ -147,13 +147,28 @@ tlb_slot(struct cpu *c, vm_offset_t va)
 	return &c->tlb[atop(va) % TLB_ENTRIES];
 }
 
-static void
-forget_page(struct cpu *c, vm_offset_t va)
+static struct cached *
+upper_slot(struct cpu *c, vm_offset_t va)
 {
-	struct cached *e = tlb_slot(c, va);
+	return &c->upper[va / pt_span(2) % UPPER_ENTRIES];
+}
+
+/* forget_way: what the current tag uses for va. */
+static void
+forget_way(struct cpu *c, vm_offset_t va)
+{
+	struct cached *e = tlb_slot(c, va), *u = upper_slot(c, va);
 
 	if (e->va == trunc_page(va) && (is_global(e) || e->tag == current_tag(c)))
 		e->valid = false;
+	if (u->tag == current_tag(c))
+		u->valid = false;
+}
+
+static void
+forget_page(struct cpu *c, vm_offset_t va)
+{
+	forget_way(c, va);
 	forget_upper(c, current_tag(c));
 }
 
@@ -368,7 +383,7 @@ static pte_t *
 upper_walk(struct cpu *c, vm_offset_t va)
 {
 	vm_offset_t base = va & ~(pt_span(2) - 1);
-	struct cached *u = &c->upper[(va / pt_span(2)) % UPPER_ENTRIES];
+	struct cached *u = upper_slot(c, va);
 	pte_t entry = c->cr3;
 
 	if (u->valid && u->va == base && u->tag == current_tag(c))
@@ -413,11 +428,8 @@ translate(struct cpu *c, vm_offset_t va, vm_prot_t type)
 
 	if (!e->valid || e->va != trunc_page(va) || !(is_global(e) || e->tag == current_tag(c)))
 		return walk(c, va, type);
-	if (!allows(e->entry, type)) {
-		/* The fault forgets it: a right may have been added. */
-		forget_page(c, va);
+	if (!allows(e->entry, type))
 		return NULL;
-	}
 	if (type == VM_PROT_WRITE && (e->entry & PTE_DIRTY) == 0)
 		return walk(c, va, type);
 	return e;
@@ -436,7 +448,9 @@ model_access_range(struct pmap *pmap, vm_offset_t va, vm_prot_t type, void *buff
 	sim_jitter();
 	cpu_lock(c);
 	e = translate(c, va, type);
-	if (e != NULL) {
+	if (e == NULL) {
+		forget_way(c, va);
+	} else {
 		at = (char *)direct_map(e->entry & PTE_FRAME) + (va & PAGE_MASK);
 		if (type == VM_PROT_WRITE)
 			memcpy(at, buffer, size);
@@ -482,7 +496,6 @@ model_tlb_audit(void)
 static struct pmap kernel_pmap_storage = {
     .lock = SPINLOCK_INITIALIZER("kernel_pmap", LOCK_RANK_PMAP),
     .leaf_bits = PTE_PRESENT | PTE_GLOBAL,
-    .recent = PMAP_NONE,
 };
 struct pmap *const kernel_pmap = &kernel_pmap_storage;
 

@@ -11,6 +11,7 @@
 #define SUPERPAGE_SIZE	(1ul << SUPERPAGE_SHIFT)
 
 #define MACHINE_MAX_CPUS 16
+#define CACHE_LINE_SIZE	 64
 
 /* User space: the first 64 KiB are never mapped, the last page below the hole neither. */
 #define VM_MIN_USER_ADDRESS 0x0000000000000000ul

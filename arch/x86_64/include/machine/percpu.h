@@ -14,6 +14,9 @@
 
 struct pmap;
 struct thread;
+struct vm_page;
+
+#define RECENT_TABLES 4 /* a power of two */
 
 struct percpu {
 	struct percpu *self;	  /* 0: so that C can have the address */
@@ -26,7 +29,8 @@ struct percpu {
 	uint32_t irq_depth;	    /* 44: interrupts being served */
 	struct thread *idle;	    /* 48 */
 	struct pmap *loaded_pmap;   /* 56: whose CR3 is loaded */
-	uint64_t quantum_start;	    /* ns, when the current thread was last accounted */
+	struct vm_page *recent_table[RECENT_TABLES]; /* page tables used last */
+	uint64_t quantum_start; /* ns, when the current thread was last accounted */
 	uint32_t apic_id;
 	uint32_t
 	    requests; /* (a) processors that wait for this one to forget translations, pmap_tlb.c */

@@ -33,7 +33,7 @@ void pmap_walk_print(const struct pmap *pmap, vm_offset_t va);
 
 #ifdef CONFIG_DEBUG
 /*
- * pmap_audit: check the tables of a pmap against their counts, the pmap's counts and the reverse
+ * pmap_audit: check the tables of a pmap against their counts, the pmap's count and the reverse
  * map; of kernel_pmap also that nothing in the kernel's half is both writable and executable, or
  * open to user mode.  Panics with the difference.  No spinlock held.
  */

@@ -10,6 +10,9 @@
 
 struct pmap;
 struct thread;
+struct vm_page;
+
+#define RECENT_TABLES 4
 
 struct percpu {
 	struct thread *curthread;
@@ -20,6 +23,7 @@ struct percpu {
 	bool irqs_on;
 	uint32_t apic_id;
 	struct pmap *loaded_pmap;
+	struct vm_page *recent_table[RECENT_TABLES];
 };
 
 extern struct percpu percpu_area[MACHINE_MAX_CPUS];
