@@ -28,12 +28,16 @@
 
 struct rmlock {
 	struct rwlock rw;
-	uint32_t closed; /* (a) */
+	uint32_t closed; /* (a) read by all who come in */
+	uint8_t apart[RMLOCK_LINE];
 	struct rmlock_readers {
 		uint32_t count; /* (a) may be below 0, as readers move */
 		uint8_t apart[RMLOCK_LINE - sizeof(uint32_t)];
 	} readers[MACHINE_MAX_CPUS];
 }; /* (a) atomic */
+
+_Static_assert(offsetof(struct rmlock, readers) - offsetof(struct rmlock, closed) >= RMLOCK_LINE,
+	       "a reader that counts itself disturbs those who read `closed`");
 
 /* rmlock_init: l, which is all zero, is an open lock. */
 void rmlock_init(struct rmlock *l, const char *name, enum lock_rank rank);

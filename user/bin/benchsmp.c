@@ -12,6 +12,7 @@
  *	smp.WORK.wall1, .wall2	us, one thread and two
  *	smp.WORK_scaling	per cent; of faults: smp.fault_scaling_threads, and _procs: by two processes,
  *				which share nothing but the machine's frames
+ *	smp.one_lock_scaling	of work of which 57 in 100 parts are done with one lock, in user mode
  *	smp.fault_rate_1thread, _2threads	faults in a second
  *	smp.shootdown		ns that a right taken away costs more if another processor has the space
  */
@@ -44,15 +45,21 @@ failed(const char *what, int64_t result)
 /* ---- The work ---- */
 
 static void
-compute(void)
+compute(unsigned turns)
 {
 	volatile uint64_t sink;
 	uint64_t x = 1;
 
-	for (unsigned i = 0; i < COMPUTATIONS; i++)
+	for (unsigned i = 0; i < turns; i++)
 		x = x * 6364136223846793005ull + 1442695040888963407ull;
 	sink = x;
 	(void)sink;
+}
+
+static void
+compute_long(void)
+{
+	compute(COMPUTATIONS);
 }
 
 static void
@@ -96,16 +103,35 @@ call(void)
 		proc_id(HANDLE_SELF);
 }
 
+#define LOCKED	 120 /* of which a thread has the lock, as of mapping and unmapping */
+#define UNLOCKED 90
+
+static void
+share_a_lock(void)
+{
+	static uint32_t lock;
+
+	for (unsigned n = 0; n < 2 * MAPPINGS; n++) {
+		while (__atomic_exchange_n(&lock, 1, __ATOMIC_ACQUIRE) != 0)
+			while (__atomic_load_n(&lock, __ATOMIC_RELAXED) != 0)
+				;
+		compute(LOCKED);
+		__atomic_store_n(&lock, 0, __ATOMIC_RELEASE);
+		compute(UNLOCKED);
+	}
+}
+
 static const struct work {
 	const char *name, *scaling;
 	void (*fn)(void);
 	bool processes; /* each thread in a process of its own */
 } works[] = {
-    {"control_loop", "control_loop_scaling", compute, false},
+    {"control_loop", "control_loop_scaling", compute_long, false},
     {"fault", "fault_scaling_threads", touch_regions, false},
     {"fault_procs", "fault_scaling_procs", touch_regions, true},
     {"map_unmap", "map_unmap_scaling", map_and_unmap, false},
     {"map_touch", "map_touch_scaling", map_touch_unmap, false},
+    {"one_lock", "one_lock_scaling", share_a_lock, false},
     {"null_call", "null_call_scaling", call, false},
 };
 
