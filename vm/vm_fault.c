@@ -44,8 +44,7 @@
 struct fault {
 	struct vm_lookup l;    /* the address, the access; the entry, its top object, the rights */
 	vm_map_t top_map;      /* the map asked about; l.map is the one that holds the entry */
-	int flags;	       /* VM_FAULT_* */
-	bool grown;	       /* a stack grew for it */
+	int flags;	       /* VM_FAULT_*; NOGROW, too, when a stack was grown for it */
 	uint8_t waits;	       /* for memory, so far */
 	struct vm_page **hold; /* where to return a held page, or NULL */
 	struct vm_page *spare; /* of zeroes, made while the top object was another's; or NULL */
@@ -404,9 +403,9 @@ fault_again(struct fault *f, kern_return_t kr)
 
 	if (kr == FAULT_PAGE_IN)
 		kr = fault_page_in(f);
-	if (kr == KERN_INVALID_ADDRESS && !f->grown && (p = fault_grower(f)) != NULL) {
+	if (kr == KERN_INVALID_ADDRESS && (p = fault_grower(f)) != NULL) {
 		/* Once: growstack says success where it had nothing to do, too. */
-		f->grown = true;
+		f->flags |= VM_FAULT_NOGROW;
 		kr = fault_grow(f, p);
 		return kr == KERN_SUCCESS ? KERN_RESTART : kr;
 	}
@@ -429,7 +428,6 @@ vm_fault_hold(vm_map_t map, vm_offset_t vaddr, vm_prot_t fault_type, int fault_f
 	f.flags = fault_flags;
 	f.hold = hold;
 	f.spare = NULL;
-	f.grown = false;
 	f.waits = 0;
 	assert_may_fault("vm_fault");
 	do {

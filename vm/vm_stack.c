@@ -102,10 +102,8 @@ vm_map_stack_locked(vm_map_t map, vm_offset_t addrbos, vm_size_t max_ssize, vm_p
 	vm_map_lookup_entry(map, bottom, &stack);
 	kr = vm_map_insert(map, NULL, 0, addrbos, bottom, VM_PROT_NONE, VM_PROT_NONE,
 			   MAP_CREATE_STACK_GAP);
-	if (kr != KERN_SUCCESS) {
-		vm_map_entry_delete(map, stack);
-		return kr;
-	}
+	VERIFY(kr == KERN_SUCCESS, "no gap %#lx-%#lx though there is room and an entry: %d",
+	       addrbos, bottom, kr);
 	gap = stack->prev;
 	gap->inheritance = stack->inheritance;
 	gap->gap_guard = guard_size();
@@ -210,8 +208,9 @@ growth_allowed(struct growth *g)
 }
 
 /*
- * holds_more: may the `amount` bytes below e be in e's object?  Not if another space shows the object;
- * if e is still to be copied, nothing is written to it.  If so, it is shown from there on.
+ * holds_more: may the `amount` bytes below e be in e's object?  Not if another space shows the object,
+ * or has shown it; if e is still to be copied, nothing is written to it.  If so, it is shown from there
+ * on.
  */
 static bool
 holds_more(const struct vm_map_entry *e, vm_size_t amount)
@@ -223,9 +222,7 @@ holds_more(const struct vm_map_entry *e, vm_size_t amount)
 	if (object == NULL)
 		return true;
 	rwlock_write(&object->lock);
-	alone = (e->eflags & VM_ENTRY_NEEDS_COPY) ||
-		(!(object->flags & VM_OBJECT_SHARED) &&
-		 (object->ref_count == 1 || (object->flags & VM_OBJECT_ONEMAPPING)));
+	alone = (e->eflags & VM_ENTRY_NEEDS_COPY) || (object->flags & VM_OBJECT_ONEMAPPING);
 	if (alone && object->first > first)
 		object->first = first;
 	rwlock_write_unlock(&object->lock);
@@ -258,18 +255,6 @@ grow_charge(struct growth *g)
 		return true;
 	g->amount = g->need;
 	return vm_charge(g->amount);
-}
-
-/* shrink_gap: the gap ends at `end` now; an empty one goes (its values are readable until the map is
- * unlocked). */
-static void
-shrink_gap(struct growth *g, vm_offset_t end)
-{
-	if (end == g->gap->start) {
-		vm_map_entry_delete(g->map, g->gap);
-	} else {
-		g->gap->end = end; /* what comes above it is linked or resized next */
-	}
 }
 
 /* link_lowest: e becomes the lowest entry of the stack, [start, end), with the creation values. */
@@ -307,13 +292,14 @@ grow(struct growth *g)
 		return KERN_RESOURCE_SHORTAGE;
 	}
 	start = g->stack->start - g->amount;
-	shrink_gap(g, start);
+	ASSERT(start > g->gap->start, "the gap %#lx-%#lx would be empty", g->gap->start,
+	       g->gap->end);
+	g->gap->end = start; /* nothing is free in between: the tree stays as it is */
 	if (new != NULL) {
 		link_lowest(g, new, start, charged);
 	} else {
 		g->stack->start = start;
 		g->stack->offset -= g->amount;
-		vm_map_tree_resized(g->map, g->stack);
 	}
 	g->map->size += g->amount;
 	if (g->main_stack)

@@ -2,11 +2,15 @@
 /* vm_fault does what it must and nothing besides: marks, mappings of others, waits. */
 #include "kernel/base/clock.h"
 #include "model/memory.h"
+#include "model/memory_fixture.h"
 #include "model/mmu.h"
 #include "model/space.h"
+#include "model/thread.h"
 #include "model/vm_fixture.h"
 #include "vm/vm_fault.h"
 #include "vm/vm_map.h"
+#include "vm/vm_object.h"
+#include "vm/vm_page.h"
 #include <machine/cpu.h>
 
 #define A 0x100000ul
@@ -93,11 +97,148 @@ errors_do_not_wait(void **state)
 	model_memory_give_back();
 }
 
+/* FLT-05: who waits for the top object has a page of zeroes made, should one be needed. */
+
+struct waiter {
+	struct vm_fixture *f;
+	struct vm_object *object; /* mapped at A; the test has it locked */
+	uint64_t frames;	  /* that were free before it waited */
+	enum model_signal signal;
+	struct thread *thread;
+};
+
+static void
+wait_and_store(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->signal = store(w->f->proc, A);
+}
+
+/* keep_waiting: object, a reference to which becomes the mapping's at A, is locked, and a fault there
+ * waits for it. */
+static struct waiter *
+keep_waiting(struct vm_fixture *f, struct vm_object *object)
+{
+	static struct waiter w;
+
+	w = (struct waiter){.f = f, .object = object};
+	check_kr(KERN_SUCCESS, space_insert(f->map, object, 0, A, A + ptoa(object->size),
+					    VM_PROT_RW, VM_PROT_ALL, 0));
+	rwlock_write(&object->lock);
+	w.frames = memory_free();
+	w.thread = model_thread_start("waiter", wait_and_store, &w);
+	model_thread_await_sleep(w.thread);
+	return &w;
+}
+
+/* go_on: the object is unlocked, and the store succeeds. */
+static void
+go_on(struct waiter *w)
+{
+	rwlock_write_unlock(&w->object->lock);
+	model_thread_join(w->thread);
+	check_u64(MODEL_OK, w->signal);
+	check_u64(5, model_user_load(w->f->proc, A));
+}
+
+/* page_of_another: somebody else has brought the page in. */
+static struct vm_page *
+page_of_another(struct vm_object *object, int flags)
+{
+	struct vm_page *m = vm_page_alloc(object, 0, VM_ALLOC_ZERO | flags);
+
+	assert_non_null(m);
+	return m;
+}
+
+static void
+spare_used(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct waiter *w = keep_waiting(f, vm_object_allocate_anon(1));
+
+	check_u64(w->frames - 1, memory_free());
+	go_on(w);
+	check_u64(1, w->object->resident);
+	check_u64(VM_PAGE_VALID, space_mapped(f->map, A)->flags);
+	check_u64(0, model_user_load(f->proc, A + P - 1));
+}
+
+/* Another one was faster: one page of the two is given back, as zero as it was. */
+static void
+spare_not_needed(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct waiter *w = keep_waiting(f, vm_object_allocate_anon(1));
+	struct vm_page *m = page_of_another(w->object, VM_ALLOC_NOBUSY);
+	uint64_t frames = memory_free();
+
+	go_on(w);
+	assert_ptr_equal(m, space_mapped(f->map, A));
+	check_u64(frames + 1, memory_free());
+}
+
+/* It waits for the object, for a page that another brings in, and for the object again: one spare. */
+static void
+spare_once(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct waiter *w = keep_waiting(f, vm_object_allocate_anon(1));
+	struct vm_page *m = page_of_another(w->object, 0);
+	uint64_t frames = memory_free();
+
+	rwlock_write_unlock(&w->object->lock);
+	model_thread_await_sleep(w->thread);
+	rwlock_write(&w->object->lock);
+	vm_page_unbusy(m);
+	model_thread_await_sleep(w->thread);
+	check_u64(frames, memory_free());
+	go_on(w);
+	check_u64(frames + 1, memory_free());
+}
+
+/* There is no memory to note where the page is: it is kept until there is. */
+static void
+spare_kept(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = vm_object_allocate_anon(2);
+	struct waiter *w = keep_waiting(f, object);
+	struct vm_page *other = vm_page_alloc(object, 1, VM_ALLOC_ZERO | VM_ALLOC_NOBUSY);
+
+	assert_non_null(other);
+	check_u64(2, object->size);
+	model_fail_after(1); /* the tree's node for two pages */
+	go_on(w);
+	check_u64(1, model_fail_count());
+	check_u64(2, object->resident);
+}
+
+/* What a pager has is not zero: no page is made. */
+static void
+no_spare_beside_a_pager(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *module = space_object(1, 7);
+	struct waiter *w;
+
+	space_object_becomes(module, &vm_pager_boot);
+	w = keep_waiting(f, module);
+	check_u64(w->frames, memory_free());
+	go_on(w);
+}
+
 int
 main(void)
 {
 	static const struct host_test tests[] = {
 	    {"FLT-01: a store's mapping is dirty at once, a load's is not even accessed", marks},
+	    {"FLT-05: who waits for the object makes a page of zeroes meanwhile", spare_used},
+	    {"FLT-05: it is given back if another one was faster", spare_not_needed},
+	    {"FLT-05: who waits twice makes one page", spare_once},
+	    {"FLT-05: it is kept while there is no memory for its place", spare_kept},
+	    {"FLT-05: none is made where a pager has the page", no_spare_beside_a_pager},
 	    {"FLT-08: who copies a page takes nobody's mapping of it", others_keep_theirs},
 	    {"FLT-10: without memory what is not allowed is refused at once", errors_do_not_wait},
 	    {"FLT: a fault begins with nothing that was there before", begins_anew},

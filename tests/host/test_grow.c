@@ -91,6 +91,22 @@ grw_03(void **state)
 	no_change(f, KERN_SUCCESS, UINT64_MAX);
 }
 
+/* Its last thread has ended, and the space is gone. */
+static void
+no_space(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct map_snapshot *before;
+
+	stack_make_main(f, SIZE);
+	before = map_snapshot_take(f->map);
+	proc_set_vmspace(f->proc, NULL);
+	check_kr(KERN_SUCCESS, vm_map_growstack(f->proc, START - 1));
+	assert_false(model_proc_is_locked(f->proc));
+	proc_set_vmspace(f->proc, f->vmspace);
+	check_unchanged(before, f->map);
+}
+
 /* The hole is no stack's, so the fault is the program's: after one attempt to grow. */
 static void
 grw_04(void **state)
@@ -464,6 +480,7 @@ main(void)
 	    {"GRW-01: an address in the mapped stack: success, nothing done", grw_01},
 	    {"GRW-02: an address in another mapping: success, nothing done", grw_02},
 	    {"GRW-03: an address outside every stack: success, nothing done", grw_03},
+	    {"GRW-03: a process without a space: success, nothing done", no_space},
 	    {"GRW-04: a hole is tried once and is then the program's fault", grw_04},
 	    {"GRW-04: one fault grows the stack and maps the page", grw_04_grown},
 	    {"GRW-05: right below the stack: it grows by a step, with its creation rights", grw_05},

@@ -263,6 +263,124 @@ grw_22_limits(void **state)
 	model_proc_destroy(child);
 }
 
+/* first_shown: the page from which on the stack's object can be seen. */
+static vm_pindex_t
+first_shown(vm_map_t map)
+{
+	return map_at(map, TOP - 1)->object->first;
+}
+
+static vm_pindex_t
+page_of(vm_offset_t va)
+{
+	return atop(va - A);
+}
+
+/* fork_and_copy: a child came and went; in between f has made its copy of the stack's top. */
+static void
+fork_and_copy(struct vm_fixture *f)
+{
+	struct proc *child = fork_child(f);
+
+	model_user_store(f->proc, TOP - 1, 2);
+	model_proc_destroy(child);
+	check_u64(page_of(START), first_shown(f->map));
+}
+
+/* What the copy shows is known to collapses and to those who free pages. */
+static void
+grw_22_copied(void **state)
+{
+	struct vm_fixture *f = *state;
+
+	stack_make_main(f, SIZE);
+	model_user_store(f->proc, TOP - 1, 1);
+	fork_and_copy(f);
+	check_kr(KERN_SUCCESS, vm_map_growstack(f->proc, START - 1));
+	check_u64(1, stack_entries(f->map, TOP));
+	check_u64(page_of(START - STEP), first_shown(f->map));
+}
+
+/* The child has grown by more, and shows the same object there. */
+static void
+grw_22_further(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *child;
+
+	stack_make_main(f, SIZE);
+	model_user_store(f->proc, TOP - 1, 1);
+	fork_and_copy(f);
+	child = fork_child(f);
+	check_kr(KERN_SUCCESS, vm_map_growstack(child, START - 3 * STEP));
+	check_kr(KERN_SUCCESS, vm_map_growstack(f->proc, START - STEP));
+	check_u64(1, stack_entries(model_proc_map(child), TOP));
+	check_u64(1, stack_entries(f->map, TOP));
+	assert_ptr_equal(map_at(f->map, TOP - 1)->object,
+			 map_at(model_proc_map(child), TOP - 1)->object);
+	check_u64(page_of(START - 3 * STEP), first_shown(f->map));
+	model_proc_destroy(child);
+}
+
+/* make_shared: a stack that a fork shares, and for which nothing is charged. */
+static void
+make_shared(struct vm_fixture *f, vm_prot_t prot, int cow)
+{
+	check_kr(KERN_SUCCESS, vm_map_stack(f->map, A, SIZE, prot, VM_PROT_ALL, cow));
+	check_u64(0, model_user_load(f->proc, TOP - 1));
+}
+
+/* What it grows by is its own, or it would have to be charged to what both show. */
+static void
+grw_22_shared(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *child;
+
+	make_shared(f, VM_PROT_READ, MAP_INHERIT_SHARE);
+	child = fork_child(f);
+	check_kr(KERN_SUCCESS, vm_map_growstack(f->proc, START - 1));
+	check_u64(2, stack_entries(f->map, TOP));
+	model_proc_destroy(child);
+	check_kr(KERN_SUCCESS, vm_map_growstack(f->proc, START - STEP - 1));
+	check_u64(2, stack_entries(f->map, TOP));
+	check_u64(0, vm_charge_used());
+	protect(f, START - 2 * STEP, TOP, VM_PROT_RW);
+	check_u64(3 * STEP, vm_charge_used());
+}
+
+/* The others have gone, but its object still counts as shared. */
+static void
+grw_22_shared_once(void **state)
+{
+	struct vm_fixture *f = *state;
+
+	make_shared(f, VM_PROT_READ, MAP_INHERIT_SHARE);
+	model_proc_destroy(fork_child(f));
+	check_kr(KERN_SUCCESS, vm_map_growstack(f->proc, START - 1));
+	check_u64(2, stack_entries(f->map, TOP));
+	protect(f, START - STEP, TOP, VM_PROT_RW);
+	check_u64(2 * STEP, vm_charge_used());
+}
+
+/* An object that is not continued is not shown further down either. */
+static void
+grw_22_not_shown(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct proc *child;
+
+	make_shared(f, VM_PROT_RW, MAP_ACC_NO_CHARGE);
+	model_user_store(f->proc, TOP - 1, 1);
+	fork_and_copy(f);
+	check_kr(KERN_SUCCESS, vm_map_inherit(f->map, A, TOP, VM_INHERIT_SHARE));
+	child = fork_child(f);
+	check_kr(KERN_SUCCESS, vm_map_growstack(f->proc, START - 1));
+	check_u64(2, stack_entries(f->map, TOP));
+	check_u64(page_of(START), first_shown(f->map));
+	model_proc_destroy(child);
+}
+
 int
 main(void)
 {
@@ -275,6 +393,13 @@ main(void)
 	    {"GRW-18: one entry more for each change of the lowest page", grw_18_changes},
 	    {"GRW-22: after a fork parent and child grow by themselves", grw_22},
 	    {"GRW-22: each within its own limits, both above the guard", grw_22_limits},
+	    {"GRW-22: what was copied after a fork grows in its object, shown from there on",
+	     grw_22_copied},
+	    {"GRW-22: who grows by less hides nothing from who grew by more", grw_22_further},
+	    {"GRW-22: what a shared stack grows by is its own, and charged once written to",
+	     grw_22_shared},
+	    {"GRW-22: likewise when the others have gone", grw_22_shared_once},
+	    {"GRW-22: a shared object is not shown further down", grw_22_not_shown},
 	    {"GRW-27: protect from inside the gap leaves the gap whole and the stack growing",
 	     grw_27},
 	    {"GRW-27: so do inherit, set_max, and a range that ends in the gap", grw_27_others},

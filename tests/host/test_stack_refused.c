@@ -62,6 +62,7 @@ stk_07(void **state)
 	refuse(f, KERN_NO_SPACE, MODEL_USER_MAX, SIZE);
 	refuse(f, KERN_NO_SPACE, MODEL_USER_MAX + SIZE, SIZE);
 	refuse(f, KERN_NO_SPACE, trunc_page(UINT64_MAX), PAGE);
+	refuse(f, KERN_NO_SPACE, -A, 2 * A + SIZE); /* and ends in the map */
 }
 
 static void
@@ -192,6 +193,10 @@ unaligned(void **state)
 	refuse(f, KERN_INVALID_ARGUMENT, A + 1, SIZE);
 	refuse(f, KERN_INVALID_ARGUMENT, A, SIZE - 1);
 	refuse(f, KERN_INVALID_ARGUMENT, A + PAGE / 2, SIZE - PAGE / 2);
+	/* Whatever else there is to say: it cannot hold the guard; something lies there. */
+	refuse(f, KERN_INVALID_ARGUMENT, A, PAGE + 1);
+	map_pages(f->map, A, PAGE, VM_PROT_RW);
+	refuse(f, KERN_INVALID_ARGUMENT, A + 1, SIZE);
 }
 
 static void
