@@ -15,7 +15,7 @@
  *	I6	a stack gap is a guard that carries the stack's creation values; it is live if its
  *		successor is GROWS_DOWN and starts where it ends, else an orphan
  *	I7	a submap entry: only in system maps, no COW, no charge, same pmap and addresses
- *	I8	USER_WIRED implies wired_count >= 1
+ *	I8	USER_WIRED implies wired_count >= 1; what is wired and writable is no copy to be made
  *	I9	each entry owns one reference on its object
  *	I10	the tree's largest gaps and the list agree with a recount
  *	I11	every page in a user pmap lies in an entry that allows it

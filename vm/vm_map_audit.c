@@ -58,6 +58,9 @@ audit_entry(vm_map_t map, const struct vm_map_entry *e)
 	AUDIT(!(e->eflags & VM_ENTRY_NEEDS_COPY) || (e->eflags & VM_ENTRY_COW), "I4", e);
 	AUDIT(!(e->eflags & VM_ENTRY_STACK_GAP) || (e->eflags & VM_ENTRY_GUARD), "I6", e);
 	AUDIT(!(e->eflags & VM_ENTRY_USER_WIRED) || e->wired_count >= 1, "I8", e);
+	AUDIT(e->wired_count == 0 || (e->eflags & VM_ENTRY_IN_TRANSITION) ||
+		  !(e->eflags & VM_ENTRY_NEEDS_COPY) || !(e->protection & VM_PROT_WRITE),
+	      "I8 (wired, and to be copied)", e);
 	if (e->eflags & VM_ENTRY_IS_SUB_MAP)
 		audit_submap(map, e);
 	else if (e->eflags & VM_ENTRY_GUARD)

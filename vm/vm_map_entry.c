@@ -118,11 +118,12 @@ clone_range(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end)
 	return new;
 }
 
-/* advance_offset: e shows its object from `delta` bytes later on. */
+/* advance_offset: e shows its object from `delta` bytes later on.  A gap has something else there, a
+ * submap nothing. */
 static void
 advance_offset(vm_map_entry_t e, vm_size_t delta)
 {
-	if (!(e->eflags & (VM_ENTRY_GUARD | VM_ENTRY_IS_SUB_MAP)))
+	if (!(e->eflags & VM_ENTRY_GUARD))
 		e->offset += delta;
 }
 
@@ -348,8 +349,7 @@ vm_map_entry_release_pages(vm_map_entry_t e)
 	vm_pindex_t first, end;
 
 	rwlock_write(&object->lock);
-	if ((object->traits & VM_PAGER_ANONYMOUS) && (object->flags & VM_OBJECT_ONEMAPPING) &&
-	    object->ref_count > 1) {
+	if ((object->flags & VM_OBJECT_ONEMAPPING) && object->ref_count > 1) {
 		first = atop(e->offset);
 		end = first + atop(e->end - e->start);
 		if (end >= object->size)

@@ -318,7 +318,7 @@ void vm_map_entry_unwire(vm_map_t map, vm_map_entry_t e);
  * vm_map_wire_new: wire e for the user; it is new, unwired and touched by nobody.  Without sleeping, so
  * with what is there and, in private memory, pages of zeroes.  Map write-locked.
  * KERN_OUT_OF_BOUNDS: beyond the end of its object; KERN_INVALID_ARGUMENT: a page of shared memory is
- * not there; KERN_RESOURCE_SHORTAGE: no memory.  Nothing is wired then, but pages may have been made.
+ * not there; KERN_RESOURCE_SHORTAGE: no memory.  Nothing is wired then, but pages may have been made and mapped.
  */
 kern_return_t vm_map_wire_new(vm_map_t map, vm_map_entry_t e);
 /* vm_map_enter_wired_at: what the wired e shows of [start, end) is also mapped at `to`, wired.  Map

@@ -30,12 +30,11 @@ protect_due(const struct vm_map_entry *e, vm_size_t bytes, vm_prot_t new_prot,
 {
 	vm_size_t due;
 
-	if (e->eflags & (VM_ENTRY_CHARGED | VM_ENTRY_GUARD))
+	if (e->eflags & VM_ENTRY_CHARGED)
 		return 0;
 	if (vm_map_chargeable(e->eflags, e->object, new_prot))
 		return bytes;
-	if (e->object == NULL)
-		return 0;
+	/* A guard, and what has no object, is never charged: then no object is asked. */
 	due = vm_map_object_due(e->eflags, e->object, new_prot);
 	if (due == 0 || e->object == *counted)
 		return 0;
@@ -43,11 +42,11 @@ protect_due(const struct vm_map_entry *e, vm_size_t bytes, vm_prot_t new_prot,
 	return due;
 }
 
-/* protect_charge: e becomes writable; what it is charged with now is taken from *got. */
+/* protect_charge: e, which is no guard, becomes writable; what it is charged with now is taken from *got. */
 static void
 protect_charge(vm_map_entry_t e, vm_prot_t new_prot, vm_size_t *got)
 {
-	if (e->eflags & (VM_ENTRY_CHARGED | VM_ENTRY_GUARD))
+	if (e->eflags & VM_ENTRY_CHARGED)
 		return;
 	if (vm_map_chargeable(e->eflags, e->object, new_prot)) {
 		e->eflags |= VM_ENTRY_CHARGED;
@@ -57,7 +56,7 @@ protect_charge(vm_map_entry_t e, vm_prot_t new_prot, vm_size_t *got)
 	}
 }
 
-/* protect_check: may the whole range change?  *charge gets the bytes to charge. */
+/* protect_check: may the whole range change?  The bytes to charge are added to *charge. */
 static kern_return_t
 protect_check(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t new_prot, bool set_max,
 	      vm_size_t *charge)
@@ -67,7 +66,6 @@ protect_check(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t new_pr
 	vm_map_entry_t e;
 	kern_return_t kr = KERN_SUCCESS;
 
-	*charge = 0;
 	if (!set_max && (map->flags & VM_MAP_WXORX) && (new_prot & VM_PROT_WRITE) &&
 	    (new_prot & VM_PROT_EXECUTE))
 		kr = KERN_PROTECTION_FAILURE;
@@ -180,7 +178,7 @@ kern_return_t
 vm_map_protect(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_prot_t new_prot,
 	       boolean_t set_max)
 {
-	vm_size_t charge;
+	vm_size_t charge = 0;
 	kern_return_t kr;
 
 	if (vm_map_range_bad(start, end) || (new_prot & ~VM_PROT_ALL) != 0)

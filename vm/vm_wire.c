@@ -44,6 +44,16 @@ find_page(vm_map_entry_t e, vm_offset_t va)
 	return m;
 }
 
+/* wired_page: likewise of an entry that shows no device: then it is there. */
+static struct vm_page *
+wired_page(vm_map_entry_t e, vm_offset_t va)
+{
+	struct vm_page *m = find_page(e, va);
+
+	VERIFY(m != NULL, "%#lx in the wired %#lx-%#lx has no page", va, e->start, e->end);
+	return m;
+}
+
 /* unwire_pages: the pages of [start, end) in e lose the one wiring that the entry had on them. */
 static void
 unwire_pages(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end)
@@ -424,9 +434,7 @@ vm_map_copy_pages(vm_map_t map, vm_map_entry_t e, struct vm_object *dst)
 
 	ASSERT(vm_map_locked(map), "map %p", map);
 	for (vm_offset_t va = e->start; va < e->end; va += PAGE_SIZE) {
-		m = find_page(e, va);
-		if (m == NULL)
-			continue;
+		m = wired_page(e, va);
 		/* The new object is seen by nobody, so taking its lock second cannot deadlock. */
 		rwlock_write(&dst->lock);
 		copy = copy_page(m, dst, atop(va - e->start + e->offset));
@@ -445,9 +453,7 @@ wire_own_pages(vm_map_entry_t e)
 	struct vm_page *m;
 
 	for (vm_offset_t va = e->start; va < e->end; va += PAGE_SIZE) {
-		m = find_page(e, va);
-		if (m == NULL)
-			continue;
+		m = wired_page(e, va);
 		vm_page_wire(m);
 		rwlock_write_unlock(&m->object->lock);
 	}
@@ -485,37 +491,27 @@ vm_map_copy_wired_pages(vm_map_t map, vm_map_entry_t e)
 	return KERN_SUCCESS;
 }
 
-/* mapping_prot: the rights of a wired mapping of e. */
-static vm_prot_t
-mapping_prot(const struct vm_map_entry *e)
-{
-	return e->eflags & VM_ENTRY_NEEDS_COPY ? e->protection & ~VM_PROT_WRITE : e->protection;
-}
-
-/* enter_wired_page: map the page, or the device's frame, that the wired e shows at va, if there is one,
- * at `to`. */
+/* enter_wired_page: map the page, or the device's frame, that the wired e shows at va at `to`.  What is
+ * wired and may be written to needs no copy any more, so it gets all of e's rights. */
 static kern_return_t
 enter_wired_page(vm_map_t map, vm_map_entry_t e, vm_offset_t va, vm_offset_t to)
 {
-	struct vm_page *m = find_page(e, va);
-	vm_pindex_t pindex = atop(va - e->start + e->offset);
+	struct vm_page *m;
 	kern_return_t kr;
 
-	if (m != NULL) {
-		kr = pmap_enter(map->pmap, to, m, mapping_prot(e), PMAP_ENTER_WIRED);
-		rwlock_write_unlock(&m->object->lock);
-		return kr;
-	}
-	if (vm_map_entry_is_device(e) && pindex < e->object->size)
-		return vm_device_enter(e->object, pindex, map->pmap, to, mapping_prot(e),
-				       PMAP_ENTER_WIRED);
-	return KERN_SUCCESS;
+	if (vm_map_entry_is_device(e))
+		return vm_device_enter(e->object, atop(va - e->start + e->offset), map->pmap, to,
+				       e->protection, PMAP_ENTER_WIRED);
+	m = wired_page(e, va);
+	kr = pmap_enter(map->pmap, to, m, e->protection, PMAP_ENTER_WIRED);
+	rwlock_write_unlock(&m->object->lock);
+	return kr;
 }
 
 void
 vm_map_enter_wired(vm_map_t map, vm_map_entry_t e)
 {
-	if (mapping_prot(e) == VM_PROT_NONE)
+	if (e->protection == VM_PROT_NONE)
 		return;
 	/* What stays unmapped, for want of a table, the next fault maps. */
 	for (vm_offset_t va = e->start; va < e->end; va += PAGE_SIZE)
@@ -530,7 +526,7 @@ vm_map_enter_wired_at(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offs
 {
 	kern_return_t kr = KERN_SUCCESS;
 
-	if (mapping_prot(e) == VM_PROT_NONE)
+	if (e->protection == VM_PROT_NONE)
 		return KERN_SUCCESS;
 	for (vm_offset_t va = start; va < end && kr == KERN_SUCCESS; va += PAGE_SIZE)
 		kr = enter_wired_page(map, e, va, va - start + to);
@@ -555,8 +551,10 @@ page_at_once(vm_map_entry_t e, vm_offset_t va, struct vm_page **page)
 		return (m->flags & (VM_PAGE_BUSY | VM_PAGE_VALID)) == VM_PAGE_VALID
 			   ? KERN_SUCCESS
 			   : KERN_INVALID_ARGUMENT;
-	if (object->backing != NULL || vm_map_entry_shared(e))
+	if (vm_map_entry_shared(e))
 		return KERN_INVALID_ARGUMENT;
+	ASSERT(object->backing == NULL, "object %p of new private memory has a backing object",
+	       (void *)object);
 	*page = vm_page_alloc(object, pindex, VM_ALLOC_ZERO | VM_ALLOC_NOBUSY);
 	return *page != NULL ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
 }
@@ -571,8 +569,8 @@ wire_at_once(vm_map_t map, vm_map_entry_t e, vm_offset_t va)
 
 	rwlock_write(&object->lock);
 	kr = page_at_once(e, va, &m);
-	if (kr == KERN_SUCCESS && mapping_prot(e) != VM_PROT_NONE)
-		kr = pmap_enter(map->pmap, va, m, mapping_prot(e), PMAP_ENTER_WIRED);
+	if (kr == KERN_SUCCESS && e->protection != VM_PROT_NONE)
+		kr = pmap_enter(map->pmap, va, m, e->protection, PMAP_ENTER_WIRED);
 	if (kr == KERN_SUCCESS)
 		vm_page_wire(m);
 	rwlock_write_unlock(&object->lock);
@@ -595,7 +593,6 @@ vm_map_wire_new(vm_map_t map, vm_map_entry_t e)
 	}
 	if (kr != KERN_SUCCESS) {
 		unwire_pages(map, e, e->start, va);
-		pmap_remove(map->pmap, e->start, e->end);
 		return kr;
 	}
 	e->wired_count = 1;

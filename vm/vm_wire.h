@@ -9,7 +9,7 @@ struct vm_object;
 
 /*
  * vm_map_copy_pages: dst, a new anonymous object that nobody else knows, gets copies of all pages that
- * e shows now, at the same offsets.  Map write-locked.  KERN_RESOURCE_SHORTAGE: it has some of them.
+ * e, which is wired, shows, at the same offsets.  Map write-locked.  KERN_RESOURCE_SHORTAGE: it has some of them.
  */
 kern_return_t vm_map_copy_pages(vm_map_t map, vm_map_entry_t e, struct vm_object *dst);
 

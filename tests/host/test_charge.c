@@ -470,6 +470,33 @@ stack_gains_write(void **state)
 	charged(atop(2 * vm_sgrowsiz));
 }
 
+/* What is paid for already stands between two parts of what is to be paid for once. */
+static void
+counted_once(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *unpaid = space_object(2, 1), *paid = space_object(1, 3);
+
+	space_map_object(f->map, paid, A + 8 * P, RW, ALL, 0);
+	for (vm_offset_t at = 0; at < 2; at++) {
+		vm_object_reference(unpaid);
+		check_kr(KERN_SUCCESS, space_insert(f->map, unpaid, at * P, A + 2 * at * P,
+						    A + (2 * at + 1) * P, R, ALL, 0));
+	}
+	space_map_object(f->map, paid, A + P, R, ALL, 0);
+	charged(1ul);
+	vm_charge_set_limit(3 * P);
+	protect(f->proc, A, 3, RW);
+	charged(3ul);
+	/* Where nothing is due nothing need be left. */
+	protect(f->proc, A, 3, R);
+	protect(f->proc, A, 3, RW);
+	charged(3ul);
+	vm_charge_set_limit(VM_CHARGE_UNLIMITED);
+	vm_object_deallocate(unpaid);
+	vm_object_deallocate(paid);
+}
+
 int
 main(void)
 {
@@ -491,6 +518,7 @@ main(void)
 	    {"CHG-04: who shows more than the object stands for takes no charge back",
 	     grown_sharer},
 	    {"CHG-04: what is shared is no copy any more", no_copy_any_more},
+	    {"CHG-01: an object in two parts is counted once, whatever lies between", counted_once},
 	    {"CHG-05: an object that others know is charged as a whole", object_of_many},
 	    {"CHG-05: one that nobody else knows is charged by its entry", object_of_one},
 	    {"CHG-05: one that a handle named stays whole", object_without_name},

@@ -440,9 +440,85 @@ no_memory(void **state)
 	map_drop_spares(f->map);
 	model_fail_from(1);
 	remove_pages(f, 0, 2);
+	check_kr(KERN_SUCCESS, vm_map_remove(f->map, MODEL_USER_MAX + P, MODEL_USER_MAX + 3 * P));
 	remove_pages(f, 0, 6);
 	model_fail_off();
 	check_u64(0, f->map->nentries);
+}
+
+/* What no part shows any more is no part of the object, wherever it was cut off. */
+static void
+del_06_window(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object;
+
+	space_map(f->map, A, 6 * P, RW, ALL, 0);
+	space_fill(f->proc, A, 6, 1);
+	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A + 2 * P, A + 4 * P, R, FALSE));
+	object = space_entry(f->map, A)->object;
+	check_u64(3, object->ref_count);
+	remove_pages(f, 5, 6);
+	check_u64(5, object->size);
+	remove_pages(f, 0, 1);
+	check_u64(1, object->first);
+	remove_pages(f, 3, 4);
+	check_u64(1, object->first);
+	check_u64(5, object->size);
+	check_u64(3, object->resident);
+	check_fill(f->proc, A + P, 2, 2);
+	check_fill(f->proc, A + 4 * P, 1, 5);
+}
+
+struct remover {
+	struct vm_fixture *f;
+	size_t pages;
+};
+
+static void
+remove_these(void *arg)
+{
+	struct remover *r = arg;
+
+	remove_pages(r->f, 0, r->pages);
+}
+
+/* can_read_while_freed: of so many pages, whose object is another's for the moment. */
+static bool
+can_read_while_freed(struct vm_fixture *f, size_t pages)
+{
+	struct remover r = {f, pages};
+	struct vm_object *object;
+	vm_map_entry_t e;
+	struct thread *t;
+	bool readable;
+
+	space_map(f->map, A, ptoa(pages), RW, ALL, 0);
+	model_user_store(f->proc, A, 1);
+	object = space_entry(f->map, A)->object;
+	rwlock_write(&object->lock);
+	t = model_thread_start("remover", remove_these, &r);
+	model_thread_await_sleep(t);
+	check_u64(0, vm_map_trylock(f->map));
+	readable = vm_map_trylock_read(f->map);
+	if (readable) {
+		assert_false(vm_map_lookup_entry(f->map, A, &e));
+		vm_map_unlock_read(f->map);
+	}
+	rwlock_write_unlock(&object->lock);
+	model_thread_join(t);
+	return readable;
+}
+
+/* Others can fault while the pages of a range are freed, unless that takes but a moment. */
+static void
+freed_beside_readers(void **state)
+{
+	struct vm_fixture *f = *state;
+
+	assert_true(can_read_while_freed(f, 16));
+	assert_true(can_read_while_freed(f, 100));
+	assert_false(can_read_while_freed(f, 15));
 }
 
 int
@@ -464,6 +540,10 @@ main(void)
 	    {"DEL-06: an object mapped twice keeps what the other mapping shows",
 	     del_06_mapped_twice},
 	    {"DEL-06: shared memory stays with the other process", del_06_shared},
+	    {"DEL-06: the ends of an object that no part shows any more are cut off",
+	     del_06_window},
+	    {"DEL: 16 pages and more are freed beside those who read the map",
+	     freed_beside_readers},
 	    {"DEL: whichever allocation fails, nothing has changed; whole entries need none",
 	     no_memory},
 	};

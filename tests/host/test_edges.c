@@ -44,7 +44,14 @@ like_the_header(void **state)
 	check_u64(2, f->map->nentries);
 	check_entry(f->map, MIN, MIN + P, VM_PROT_NONE, VM_PROT_NONE);
 	check_entry(f->map, MAX - P, MAX, VM_PROT_NONE, VM_PROT_NONE);
-	check_hole(f->map, MIN + P, MAX - P);
+	/* Nor when it is continued up to the end. */
+	check_kr(KERN_SUCCESS, vm_map_remove(f->map, MAX - P, MAX));
+	for (vm_offset_t va = MAX - 2 * P; va < MAX; va += P)
+		check_kr(KERN_SUCCESS, space_insert(f->map, NULL, 0, va, va + P, VM_PROT_NONE,
+						    VM_PROT_NONE, MAP_INHERIT_SHARE));
+	check_u64(2, f->map->nentries);
+	check_entry(f->map, MAX - 2 * P, MAX, VM_PROT_NONE, VM_PROT_NONE);
+	check_hole(f->map, MIN + P, MAX - 2 * P);
 	check_kr(KERN_SUCCESS, vm_map_remove(f->map, MIN, MAX));
 	check_u64(0, f->map->nentries);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Stacks that live: changed attributes and forks. */
+#include "model/memory.h"
 #include "model/stacks.h"
 #include "vm/pmap.h"
 #include "vm/vm_charge.h"
@@ -381,6 +382,36 @@ grw_22_not_shown(void **state)
 	model_proc_destroy(child);
 }
 
+/* A fork that failed has left nothing that keeps the stack from growing as before. */
+static void
+grw_22_failed(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vmspace *vm = NULL;
+	vm_offset_t low = START;
+	unsigned failures = 0;
+	kern_return_t kr;
+
+	stack_make_main(f, 2 * SIZE);
+	low += SIZE;
+	model_user_store(f->proc, low, 1);
+	map_pages(f->map, A + 2 * SIZE, PAGE, VM_PROT_RW);
+	for (uint64_t k = 1;; k++) {
+		model_fail_after(k);
+		kr = vmspace_fork(f->vmspace, &vm);
+		model_fail_off();
+		if (kr == KERN_SUCCESS)
+			break;
+		low -= PAGE;
+		check_kr(KERN_SUCCESS, vm_map_growstack(f->proc, low));
+		low = stack_start(f->map, A + 2 * SIZE);
+		check_u64(1, stack_entries(f->map, A + 2 * SIZE));
+		failures++;
+	}
+	assert_true(failures > 1);
+	vmspace_free(vm);
+}
+
 int
 main(void)
 {
@@ -399,6 +430,7 @@ main(void)
 	    {"GRW-22: what a shared stack grows by is its own, and charged once written to",
 	     grw_22_shared},
 	    {"GRW-22: likewise when the others have gone", grw_22_shared_once},
+	    {"GRW-22: after a fork that failed the stack grows in its entry", grw_22_failed},
 	    {"GRW-22: a shared object is not shown further down", grw_22_not_shown},
 	    {"GRW-27: protect from inside the gap leaves the gap whole and the stack growing",
 	     grw_27},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Lookups, the map lock, and vm_map_check_protection: rows LKP, LCK and CHK. */
 #include "kernel/base/sched.h"
+#include "model/kernel.h"
 #include "model/memory.h"
 #include "model/mmu.h"
 #include "model/snapshot.h"
@@ -509,6 +510,20 @@ lck_03(void **state)
 	no_lock(f->map);
 }
 
+/* Whoever has a map of the system may not wait for one of a user: the order of all locks. */
+static void
+lck_order(void **state)
+{
+	struct vm_fixture *f = *state;
+
+	vm_map_lock(f->map);
+	vm_map_lock(kernel_map);
+	vm_map_unlock(kernel_map);
+	vm_map_unlock(f->map);
+	vm_map_lock(kernel_map);
+	expect_panic("while \"system map\"", vm_map_lock(f->map));
+}
+
 /* CHK */
 
 static bool
@@ -551,6 +566,33 @@ chk_01(void **state)
 	assert_false(allowed(f->map, A + 4 * P, A, R));
 }
 
+/* Behind the map's last page there is nothing, and nothing of its first pages either. */
+static void
+chk_01_end(void **state)
+{
+	struct vm_fixture *f = *state;
+
+	check_kr(KERN_SUCCESS, space_insert(f->map, NULL, 0, MODEL_USER_MIN, MODEL_USER_MAX,
+					    VM_PROT_NONE, VM_PROT_NONE, 0));
+	assert_true(allowed(f->map, MODEL_USER_MIN, MODEL_USER_MAX, VM_PROT_NONE));
+	assert_false(allowed(f->map, MODEL_USER_MAX - P, MODEL_USER_MAX + P, VM_PROT_NONE));
+}
+
+/* A range that is valid may be empty. */
+static void
+bounds(void **state)
+{
+	struct vm_fixture *f = *state;
+
+	assert_true(vm_map_range_valid(f->map, A, A));
+	assert_true(vm_map_range_valid(f->map, MODEL_USER_MIN, MODEL_USER_MIN));
+	assert_true(vm_map_range_valid(f->map, MODEL_USER_MAX, MODEL_USER_MAX));
+	assert_true(vm_map_range_valid(f->map, MODEL_USER_MIN, MODEL_USER_MAX));
+	assert_false(vm_map_range_valid(f->map, A + P, A));
+	assert_false(vm_map_range_valid(f->map, MODEL_USER_MIN - P, A));
+	assert_false(vm_map_range_valid(f->map, A, MODEL_USER_MAX + P));
+}
+
 int
 main(void)
 {
@@ -569,6 +611,9 @@ main(void)
 	    {"LCK-02: an upgrade that a writer overtook fails, and holds no lock", lck_02},
 	    {"LCK-02: an upgrade waits for other readers", lck_02_readers_only},
 	    {"LCK-03: trying a held lock changes nothing", lck_03},
+	    {"LCK: a user's map is not locked under one of the system", lck_order},
+	    {"LCK: a range within the map's bounds is valid, also if it is empty", bounds},
+	    {"CHK-01: behind the map's end nothing is mapped", chk_01_end},
 	    {"CHK-01: all mapped with the rights: TRUE; a hole or a missing right: FALSE", chk_01},
 	};
 
