@@ -209,8 +209,8 @@ growth_allowed(struct growth *g)
 
 /*
  * holds_more: may the `amount` bytes below e be in e's object?  Not if that is shared, or still counts
- * as such: it is charged as a whole.  If e is still to be copied, nothing is written to it.  If so, it
- * is shown from there on.
+ * as such: it is charged as a whole.  (If it is still to be copied, nothing is written to it.)  If so,
+ * it is shown from there on.
  */
 static bool
 holds_more(const struct vm_map_entry *e, vm_size_t amount)
@@ -222,7 +222,7 @@ holds_more(const struct vm_map_entry *e, vm_size_t amount)
 	if (object == NULL)
 		return true;
 	rwlock_write(&object->lock);
-	alone = (e->eflags & VM_ENTRY_NEEDS_COPY) || !(object->flags & VM_OBJECT_SHARED);
+	alone = !(object->flags & VM_OBJECT_SHARED);
 	if (alone && object->first > first)
 		object->first = first;
 	rwlock_write_unlock(&object->lock);
