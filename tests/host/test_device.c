@@ -3,6 +3,7 @@
 #include <string.h>
 #include "model/memory.h"
 #include "model/space.h"
+#include "model/toucher.h"
 #include "model/vm_fixture.h"
 #include "vm/vm_charge.h"
 #include "vm/vm_device.h"
@@ -55,22 +56,6 @@ mapped(struct vm_fixture *f)
 		*device_byte(ptoa(i)) = (uint8_t)(10 + i);
 	space_map_object(f->map, object, A, VM_PROT_RW, VM_PROT_RW, MAP_INHERIT_SHARE);
 	vm_object_deallocate(object);
-}
-
-static enum model_signal
-load(struct proc *p, vm_offset_t va)
-{
-	uint8_t byte;
-
-	return model_user_read(p, va, &byte, 1);
-}
-
-static enum model_signal
-store(struct proc *p, vm_offset_t va)
-{
-	uint8_t byte = 5;
-
-	return model_user_write(p, va, &byte, 1);
 }
 
 /* check_frame: va is mapped to this page of the device so; false if not mapped. */
@@ -195,7 +180,7 @@ by_faults(void **state)
 	check_u64(charge, vm_usage_read().charge);
 	check_u64(VM_ENTRY_NOCOREDUMP, space_entry(f->map, A)->eflags & VM_ENTRY_NOCOREDUMP);
 	check_kr(KERN_SUCCESS, vm_map_remove(f->map, A + P, A + 2 * P));
-	check_u64(SEGV_MAPERR, load(f->proc, A + P));
+	check_u64(SEGV_MAPERR, try_load(f->proc, A + P));
 	check_u64(55, model_user_load(f->proc, A + 2 * P));
 }
 
@@ -211,8 +196,8 @@ with_offset(void **state)
 					    VM_PROT_RW, MAP_INHERIT_SHARE));
 	check_u64(21, model_user_load(f->proc, A));
 	check_u64(22, model_user_load(f->proc, A + P));
-	check_u64(BUS_OBJERR, load(f->proc, A + 2 * P));
-	check_u64(BUS_OBJERR, load(f->proc, A + 3 * P));
+	check_u64(BUS_OBJERR, try_load(f->proc, A + 2 * P));
+	check_u64(BUS_OBJERR, try_load(f->proc, A + 3 * P));
 }
 
 static void
@@ -222,14 +207,14 @@ rights(void **state)
 
 	mapped(f);
 	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A + P, A + 2 * P, VM_PROT_READ, FALSE));
-	check_u64(MODEL_OK, load(f->proc, A + P));
+	check_u64(MODEL_OK, try_load(f->proc, A + P));
 	check_frame(f, A + P, 1, VM_PROT_READ, false);
-	check_u64(SEGV_ACCERR, store(f->proc, A + P));
-	check_u64(MODEL_OK, store(f->proc, A));
+	check_u64(SEGV_ACCERR, try_store(f->proc, A + P));
+	check_u64(MODEL_OK, try_store(f->proc, A));
 	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A, END, VM_PROT_NONE, FALSE));
-	check_u64(SEGV_ACCERR, load(f->proc, A));
+	check_u64(SEGV_ACCERR, try_load(f->proc, A));
 	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A, END, VM_PROT_RW, FALSE));
-	check_u64(MODEL_OK, store(f->proc, A + P));
+	check_u64(MODEL_OK, try_store(f->proc, A + P));
 	check_u64(5, *device_byte(P));
 	check_u64(SEGV_ACCERR, model_user_fetch(f->proc, A));
 }
@@ -287,7 +272,7 @@ no_tables(void **state)
 
 	mapped(f);
 	model_fail_from(1);
-	check_u64(BUS_OOMERR, load(f->proc, A));
+	check_u64(BUS_OOMERR, try_load(f->proc, A));
 	model_fail_off();
 	check_fill(f->proc, A, PAGES, 10);
 }
@@ -329,7 +314,7 @@ inherited(void **state)
 	check_fill(f->proc, A, PAGES, 10);
 	child = model_proc_fork(f->proc);
 	check_u64(10, model_user_load(child, A));
-	check_u64(SEGV_MAPERR, load(child, A + P));
+	check_u64(SEGV_MAPERR, try_load(child, A + P));
 	check_u64(0, model_user_load(child, A + 2 * P));
 	model_user_store(child, A, 60);
 	model_user_store(child, A + 2 * P, 61);
@@ -421,7 +406,7 @@ moved(void **state)
 	check_kr(KERN_SUCCESS, vm_map_unwire(f->map, B, B + 2 * P, VM_MAP_WIRE_USER));
 	check_kr(KERN_SUCCESS, vm_map_move(f->map, B, 2 * P, 8 * P, &to, VM_MAP_MOVE_MAY));
 	check_fill(f->proc, to, PAGES, 10);
-	check_u64(BUS_OBJERR, load(f->proc, to + PAGES * P));
+	check_u64(BUS_OBJERR, try_load(f->proc, to + PAGES * P));
 }
 
 /* ---- what there is to a range besides ---- */

@@ -7,6 +7,7 @@
 #include "model/mmu.h"
 #include "model/space.h"
 #include "model/thread.h"
+#include "model/toucher.h"
 #include "model/vm_fixture.h"
 #include "vm/vm_fault.h"
 #include "vm/vm_kern.h"
@@ -21,22 +22,6 @@
 
 /* The waits of a fault for memory, before it gives up: the clock of the model shows them. */
 #define GIVES_UP_NS (2 * NS_PER_SEC)
-
-static enum model_signal
-load(struct proc *p, vm_offset_t va)
-{
-	uint8_t byte;
-
-	return model_user_read(p, va, &byte, 1);
-}
-
-static enum model_signal
-store(struct proc *p, vm_offset_t va)
-{
-	uint8_t byte = 5;
-
-	return model_user_write(p, va, &byte, 1);
-}
 
 /* FLT-01 */
 
@@ -73,20 +58,20 @@ signals(void **state)
 	space_map(f->map, A + 2 * P, P, VM_PROT_READ | VM_PROT_EXECUTE, VM_PROT_ALL, 0);
 	check_kr(KERN_SUCCESS, space_insert(f->map, NULL, 0, A + 3 * P, A + 4 * P, VM_PROT_NONE,
 					    VM_PROT_NONE, MAP_CREATE_GUARD));
-	check_u64(SEGV_MAPERR, load(f->proc, A - 1));
-	check_u64(SEGV_MAPERR, store(f->proc, A - 1));
-	check_u64(SEGV_MAPERR, load(f->proc, A + 4 * P));
-	check_u64(MODEL_OK, load(f->proc, A));
-	check_u64(SEGV_ACCERR, store(f->proc, A));
+	check_u64(SEGV_MAPERR, try_load(f->proc, A - 1));
+	check_u64(SEGV_MAPERR, try_store(f->proc, A - 1));
+	check_u64(SEGV_MAPERR, try_load(f->proc, A + 4 * P));
+	check_u64(MODEL_OK, try_load(f->proc, A));
+	check_u64(SEGV_ACCERR, try_store(f->proc, A));
 	check_u64(SEGV_ACCERR, model_user_fetch(f->proc, A));
-	check_u64(SEGV_ACCERR, load(f->proc, A + P));
-	check_u64(SEGV_ACCERR, store(f->proc, A + P));
+	check_u64(SEGV_ACCERR, try_load(f->proc, A + P));
+	check_u64(SEGV_ACCERR, try_store(f->proc, A + P));
 	check_u64(MODEL_OK, model_user_fetch(f->proc, A + 2 * P));
-	check_u64(SEGV_ACCERR, store(f->proc, A + 2 * P));
-	check_u64(SEGV_ACCERR, load(f->proc, A + 3 * P));
+	check_u64(SEGV_ACCERR, try_store(f->proc, A + 2 * P));
+	check_u64(SEGV_ACCERR, try_load(f->proc, A + 3 * P));
 	check_u64(2, pmap_resident_count(f->pmap));
-	check_u64(SEGV_MAPERR, load(f->proc, 0));
-	check_u64(SEGV_MAPERR, load(f->proc, MODEL_USER_MAX));
+	check_u64(SEGV_MAPERR, try_load(f->proc, 0));
+	check_u64(SEGV_MAPERR, try_load(f->proc, MODEL_USER_MAX));
 }
 
 static void
@@ -95,14 +80,14 @@ after_protect(void **state)
 	struct vm_fixture *f = *state;
 
 	space_map(f->map, A, P, VM_PROT_RW, VM_PROT_ALL, 0);
-	check_u64(MODEL_OK, store(f->proc, A));
+	check_u64(MODEL_OK, try_store(f->proc, A));
 	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A, A + P, VM_PROT_READ, FALSE));
-	check_u64(MODEL_OK, load(f->proc, A));
-	check_u64(SEGV_ACCERR, store(f->proc, A));
+	check_u64(MODEL_OK, try_load(f->proc, A));
+	check_u64(SEGV_ACCERR, try_store(f->proc, A));
 	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A, A + P, VM_PROT_NONE, FALSE));
-	check_u64(SEGV_ACCERR, load(f->proc, A));
+	check_u64(SEGV_ACCERR, try_load(f->proc, A));
 	check_kr(KERN_SUCCESS, vm_map_remove(f->map, A, A + P));
-	check_u64(SEGV_MAPERR, load(f->proc, A));
+	check_u64(SEGV_MAPERR, try_load(f->proc, A));
 }
 
 /* FLT-03 */
@@ -120,10 +105,10 @@ beyond_the_object(void **state)
 	check_kr(KERN_SUCCESS,
 		 space_insert(f->map, none, 0, A + 4 * P, A + 5 * P, VM_PROT_RW, VM_PROT_ALL, 0));
 	check_u64(7, model_user_load(f->proc, A));
-	check_u64(BUS_OBJERR, load(f->proc, A + P));
-	check_u64(BUS_OBJERR, store(f->proc, A + P));
-	check_u64(BUS_OBJERR, load(f->proc, A + 4 * P));
-	check_u64(BUS_OBJERR, store(f->proc, A + 4 * P));
+	check_u64(BUS_OBJERR, try_load(f->proc, A + P));
+	check_u64(BUS_OBJERR, try_store(f->proc, A + P));
+	check_u64(BUS_OBJERR, try_load(f->proc, A + 4 * P));
+	check_u64(BUS_OBJERR, try_store(f->proc, A + 4 * P));
 	check_u64(1, one->resident);
 	check_u64(0, none->resident);
 	vm_object_deallocate(one);
@@ -140,12 +125,12 @@ beyond_the_object_private(void **state)
 	vm_object_reference(two);
 	check_kr(KERN_SUCCESS, space_insert(f->map, two, 0, A, A + 4 * P, VM_PROT_RW, VM_PROT_ALL,
 					    MAP_COPY_ON_WRITE));
-	check_u64(BUS_OBJERR, load(f->proc, A + 2 * P));
+	check_u64(BUS_OBJERR, try_load(f->proc, A + 2 * P));
 	/* With one copy the shadow needs what is behind it, with both it does not. */
 	for (vm_offset_t va = A; va < A + 2 * P; va += P) {
 		model_user_store(f->proc, va, 50);
-		check_u64(BUS_OBJERR, load(f->proc, A + 2 * P));
-		check_u64(BUS_OBJERR, store(f->proc, A + 3 * P));
+		check_u64(BUS_OBJERR, try_load(f->proc, A + 2 * P));
+		check_u64(BUS_OBJERR, try_store(f->proc, A + 3 * P));
 	}
 	check_u64(1, space_chain(f->map, A));
 	check_u64(50, model_user_load(f->proc, A));
@@ -169,10 +154,10 @@ boot_object(void **state)
 	space_map_object(f->map, module, A, VM_PROT_READ, VM_PROT_ALL, 0);
 	space_map_object(f->map, module, A + 8 * P, VM_PROT_RW, VM_PROT_ALL, MAP_COPY_ON_WRITE);
 	check_u64(7, model_user_load(f->proc, A));
-	check_u64(BUS_OBJERR, load(f->proc, A + P));
+	check_u64(BUS_OBJERR, try_load(f->proc, A + P));
 	model_user_store(f->proc, A + 8 * P, 1);
-	check_u64(BUS_OBJERR, load(f->proc, A + 9 * P));
-	check_u64(BUS_OBJERR, store(f->proc, A + 9 * P));
+	check_u64(BUS_OBJERR, try_load(f->proc, A + 9 * P));
+	check_u64(BUS_OBJERR, try_store(f->proc, A + 9 * P));
 	check_u64(9, model_user_load(f->proc, A + 10 * P));
 	check_u64(7, model_user_load(f->proc, A));
 	vm_object_deallocate(module);
@@ -186,7 +171,7 @@ write_only(void **state)
 	struct vm_fixture *f = *state;
 
 	space_map(f->map, A, P, VM_PROT_WRITE, VM_PROT_ALL, 0);
-	check_u64(MODEL_OK, store(f->proc, A));
+	check_u64(MODEL_OK, try_store(f->proc, A));
 	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A, A + P, VM_PROT_READ, FALSE));
 	check_u64(5, model_user_load(f->proc, A));
 }
@@ -273,39 +258,22 @@ one_copy_for_all(void **state)
 	}
 }
 
-struct toucher {
-	struct proc *proc;
-	vm_offset_t va;
-	enum model_signal signal;
-};
-
-static void
-touch(void *arg)
-{
-	struct toucher *t = arg;
-
-	t->signal = store(t->proc, t->va);
-}
-
 /* A fault has seen that there is no object and waits to make one; meanwhile another one has. */
 static void
 one_object_for_all(void **state)
 {
 	struct vm_fixture *f = *state;
-	struct toucher t = {.proc = f->proc, .va = A};
+	struct toucher t;
 	struct vm_object *object;
-	struct thread *thread;
 
 	space_map(f->map, A, 4 * P, VM_PROT_RW, VM_PROT_ALL, 0);
 	model_hold_off_writers(f->map);
-	thread = model_thread_start("toucher", touch, &t);
-	model_thread_await_sleep(thread);
+	toucher_start(&t, f->proc, A);
 	model_become_writer(f->map);
 	check_kr(KERN_SUCCESS, vm_map_entry_materialise(f->map->header.next));
 	object = f->map->header.next->object;
 	vm_map_unlock(f->map);
-	model_thread_join(thread);
-	check_u64(MODEL_OK, t.signal);
+	check_u64(MODEL_OK, toucher_end(&t));
 	assert_ptr_equal(object, space_entry(f->map, A)->object);
 	check_u64(1, object->resident);
 	check_u64(5, model_user_load(f->proc, A));
@@ -314,33 +282,28 @@ one_object_for_all(void **state)
 /* FLT-06, FLT-07, FLT-11: a page that is being filled stands for one that a pager brings. */
 
 /* stalled: an object of 4 pages, mapped at A, and a thread that waits for its first page. */
-static struct thread *
-stalled(struct vm_fixture *f, struct toucher *t, struct vm_object **object, int cow)
+static struct vm_object *
+stalled(struct vm_fixture *f, struct toucher *t, int cow)
 {
-	struct thread *thread;
+	struct vm_object *object = vm_object_allocate(&vm_pager_anonymous, 4);
 
-	*object = vm_object_allocate(&vm_pager_anonymous, 4);
-	assert_non_null(*object);
-	space_object_stall(*object, 0);
-	space_map_object(f->map, *object, A, VM_PROT_RW, VM_PROT_ALL, cow);
-	*t = (struct toucher){.proc = f->proc, .va = A};
-	thread = model_thread_start("toucher", touch, t);
-	model_thread_await_sleep(thread);
-	return thread;
+	assert_non_null(object);
+	space_object_stall(object, 0);
+	space_map_object(f->map, object, A, VM_PROT_RW, VM_PROT_ALL, cow);
+	toucher_start(t, f->proc, A);
+	return object;
 }
 
 static void
 unmapped_meanwhile(void **state)
 {
 	struct vm_fixture *f = *state;
-	struct vm_object *object;
 	struct toucher t;
-	struct thread *thread = stalled(f, &t, &object, 0);
+	struct vm_object *object = stalled(f, &t, 0);
 
 	check_kr(KERN_SUCCESS, vm_map_remove(f->map, A, A + 4 * P));
 	space_object_go_on(object, 0);
-	model_thread_join(thread);
-	check_u64(SEGV_MAPERR, t.signal);
+	check_u64(SEGV_MAPERR, toucher_end(&t));
 	check_u64(0, pmap_resident_count(f->pmap));
 	vm_object_deallocate(object);
 }
@@ -350,14 +313,12 @@ static void
 replaced_meanwhile(void **state)
 {
 	struct vm_fixture *f = *state;
-	struct vm_object *object;
 	struct toucher t;
-	struct thread *thread = stalled(f, &t, &object, 0);
+	struct vm_object *object = stalled(f, &t, 0);
 
 	check_kr(KERN_SUCCESS, vm_map_fixed(f->map, NULL, 0, A, 4 * P, VM_PROT_RW, VM_PROT_ALL, 0));
 	space_object_go_on(object, 0);
-	model_thread_join(thread);
-	check_u64(MODEL_OK, t.signal);
+	check_u64(MODEL_OK, toucher_end(&t));
 	check_u64(0, space_object_byte(object, 0));
 	check_u64(5, model_user_load(f->proc, A));
 	vm_object_deallocate(object);
@@ -367,14 +328,12 @@ static void
 protected_meanwhile(void **state)
 {
 	struct vm_fixture *f = *state;
-	struct vm_object *object;
 	struct toucher t;
-	struct thread *thread = stalled(f, &t, &object, 0);
+	struct vm_object *object = stalled(f, &t, 0);
 
 	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A, A + 4 * P, VM_PROT_READ, FALSE));
 	space_object_go_on(object, 0);
-	model_thread_join(thread);
-	check_u64(SEGV_ACCERR, t.signal);
+	check_u64(SEGV_ACCERR, toucher_end(&t));
 	check_u64(0, model_user_load(f->proc, A));
 	vm_object_deallocate(object);
 }
@@ -384,10 +343,9 @@ static void
 holds_nothing(void **state)
 {
 	struct vm_fixture *f = *state;
-	struct vm_object *object;
 	struct toucher t;
 	/* Copy-on-write, so that the page waited for lies behind the top object. */
-	struct thread *thread = stalled(f, &t, &object, MAP_COPY_ON_WRITE);
+	struct vm_object *object = stalled(f, &t, MAP_COPY_ON_WRITE);
 	struct vm_object *top = space_entry(f->map, A)->object;
 
 	assert_ptr_not_equal(object, top);
@@ -397,10 +355,9 @@ holds_nothing(void **state)
 	rwlock_write_unlock(&top->lock);
 	assert_true(rwlock_trywrite(&object->lock));
 	rwlock_write_unlock(&object->lock);
-	check_u64(MODEL_OK, store(f->proc, A + P));
+	check_u64(MODEL_OK, try_store(f->proc, A + P));
 	space_object_go_on(object, 0);
-	model_thread_join(thread);
-	check_u64(MODEL_OK, t.signal);
+	check_u64(MODEL_OK, toucher_end(&t));
 	check_u64(0, space_object_byte(object, 0));
 	check_u64(5, model_user_load(f->proc, A));
 	vm_object_deallocate(object);
@@ -410,20 +367,14 @@ static void
 killed(void **state)
 {
 	struct vm_fixture *f = *state;
-	struct vm_object *object;
 	struct toucher t, other;
-	struct thread *thread = stalled(f, &t, &object, 0), *waits;
+	struct vm_object *object = stalled(f, &t, 0);
 
-	other = (struct toucher){.proc = f->proc, .va = A};
-	waits = model_thread_start("other", touch, &other);
-	model_thread_await_sleep(waits);
-	model_thread_kill(thread);
-	model_thread_join(thread);
-	check_u64(MODEL_KILLED, t.signal);
-	check_u64(MODEL_OK, store(f->proc, A + 2 * P));
+	toucher_start(&other, f->proc, A);
+	check_u64(MODEL_KILLED, toucher_kill(&t));
+	check_u64(MODEL_OK, try_store(f->proc, A + 2 * P));
 	space_object_go_on(object, 0);
-	model_thread_join(waits);
-	check_u64(MODEL_OK, other.signal);
+	check_u64(MODEL_OK, toucher_end(&other));
 	vm_object_deallocate(object);
 }
 
@@ -476,38 +427,35 @@ gives_up(void **state)
 	uint64_t start;
 
 	space_map(f->map, A, 4 * P, VM_PROT_RW, VM_PROT_ALL, 0);
-	check_u64(MODEL_OK, store(f->proc, A));
+	check_u64(MODEL_OK, try_store(f->proc, A));
 	model_memory_take_all();
 	start = clock_now();
-	check_u64(BUS_OOMERR, store(f->proc, A + P));
+	check_u64(BUS_OOMERR, try_store(f->proc, A + P));
 	check_u64(GIVES_UP_NS, clock_now() - start);
 	check_u64(0, curthread()->lockorder.count);
 	check_u64(5, model_user_load(f->proc, A));
 	model_memory_give_back();
-	check_u64(MODEL_OK, store(f->proc, A + P));
+	check_u64(MODEL_OK, try_store(f->proc, A + P));
 }
 
 static void
 waits_for_memory(void **state)
 {
 	struct vm_fixture *f = *state;
-	struct toucher t = {.proc = f->proc, .va = A + P};
+	struct toucher t;
 	struct vm_object *object;
-	struct thread *thread;
 
 	space_map(f->map, A, 4 * P, VM_PROT_RW, VM_PROT_ALL, 0);
-	check_u64(MODEL_OK, store(f->proc, A));
+	check_u64(MODEL_OK, try_store(f->proc, A));
 	object = space_entry(f->map, A)->object;
 	model_memory_take_all();
-	thread = model_thread_start("toucher", touch, &t);
-	model_thread_await_sleep(thread);
+	toucher_start(&t, f->proc, A + P);
 	assert_true(vm_map_trylock(f->map));
 	assert_true(rwlock_trywrite(&object->lock));
 	rwlock_write_unlock(&object->lock);
 	vm_map_unlock(f->map);
 	model_memory_give_back();
-	model_thread_join(thread);
-	check_u64(MODEL_OK, t.signal);
+	check_u64(MODEL_OK, toucher_end(&t));
 	check_u64(0, clock_now());
 	check_u64(5, model_user_load(f->proc, A + P));
 }
@@ -516,16 +464,12 @@ static void
 killed_while_it_waits(void **state)
 {
 	struct vm_fixture *f = *state;
-	struct toucher t = {.proc = f->proc, .va = A};
-	struct thread *thread;
+	struct toucher t;
 
 	space_map(f->map, A, 4 * P, VM_PROT_RW, VM_PROT_ALL, 0);
 	model_memory_take_all();
-	thread = model_thread_start("toucher", touch, &t);
-	model_thread_await_sleep(thread);
-	model_thread_kill(thread);
-	model_thread_join(thread);
-	check_u64(MODEL_KILLED, t.signal);
+	toucher_start(&t, f->proc, A);
+	check_u64(MODEL_KILLED, toucher_kill(&t));
 	model_memory_give_back();
 }
 
@@ -550,7 +494,7 @@ debugger(void **state)
 	check_u64(50, model_user_load(f->proc, A));
 	check_u64(2, model_user_load(f->proc, A + P));
 	check_u64(1, model_user_load(f->proc, A + 8 * P));
-	check_u64(SEGV_ACCERR, store(f->proc, A));
+	check_u64(SEGV_ACCERR, try_store(f->proc, A));
 	vm_object_deallocate(text);
 }
 

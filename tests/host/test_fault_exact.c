@@ -6,6 +6,7 @@
 #include "model/mmu.h"
 #include "model/space.h"
 #include "model/thread.h"
+#include "model/toucher.h"
 #include "model/vm_fixture.h"
 #include "vm/vm_fault.h"
 #include "vm/vm_map.h"
@@ -15,14 +16,6 @@
 
 #define A 0x100000ul
 #define P PAGE_SIZE
-
-static enum model_signal
-store(struct proc *p, vm_offset_t va)
-{
-	uint8_t byte = 5;
-
-	return model_user_write(p, va, &byte, 1);
-}
 
 /* FLT-01: before the program has done its access, so that the marks are the fault's. */
 static void
@@ -54,7 +47,7 @@ others_keep_theirs(void **state)
 	child = model_proc_fork(f->proc);
 	check_fill(f->proc, A, 1, 1);
 	check_fill(child, A, 1, 1);
-	check_u64(MODEL_OK, store(child, A));
+	check_u64(MODEL_OK, try_store(child, A));
 	faults = model_fault_count();
 	check_fill(f->proc, A, 1, 1);
 	check_u64(faults, model_fault_count());
@@ -91,8 +84,8 @@ errors_do_not_wait(void **state)
 	space_map(f->map, A, P, VM_PROT_READ, VM_PROT_ALL, 0);
 	model_memory_take_all();
 	start = clock_now();
-	check_u64(SEGV_ACCERR, store(f->proc, A));
-	check_u64(SEGV_MAPERR, store(f->proc, A + P));
+	check_u64(SEGV_ACCERR, try_store(f->proc, A));
+	check_u64(SEGV_MAPERR, try_store(f->proc, A + P));
 	check_u64(start, clock_now());
 	model_memory_give_back();
 }
@@ -103,17 +96,8 @@ struct waiter {
 	struct vm_fixture *f;
 	struct vm_object *object; /* mapped at A; the test has it locked */
 	uint64_t frames;	  /* that were free before it waited */
-	enum model_signal signal;
-	struct thread *thread;
+	struct toucher toucher;
 };
-
-static void
-wait_and_store(void *arg)
-{
-	struct waiter *w = arg;
-
-	w->signal = store(w->f->proc, A);
-}
 
 /* keep_waiting: object, a reference to which becomes the mapping's at A, is locked, and a fault there
  * waits for it. */
@@ -127,8 +111,7 @@ keep_waiting(struct vm_fixture *f, struct vm_object *object)
 					    VM_PROT_RW, VM_PROT_ALL, 0));
 	rwlock_write(&object->lock);
 	w.frames = memory_free();
-	w.thread = model_thread_start("waiter", wait_and_store, &w);
-	model_thread_await_sleep(w.thread);
+	toucher_start(&w.toucher, f->proc, A);
 	return &w;
 }
 
@@ -137,8 +120,7 @@ static void
 go_on(struct waiter *w)
 {
 	rwlock_write_unlock(&w->object->lock);
-	model_thread_join(w->thread);
-	check_u64(MODEL_OK, w->signal);
+	check_u64(MODEL_OK, toucher_end(&w->toucher));
 	check_u64(5, model_user_load(w->f->proc, A));
 }
 
@@ -189,10 +171,10 @@ spare_once(void **state)
 	uint64_t frames = memory_free();
 
 	rwlock_write_unlock(&w->object->lock);
-	model_thread_await_sleep(w->thread);
+	model_thread_await_sleep(w->toucher.thread);
 	rwlock_write(&w->object->lock);
 	vm_page_unbusy(m);
-	model_thread_await_sleep(w->thread);
+	model_thread_await_sleep(w->toucher.thread);
 	check_u64(frames, memory_free());
 	go_on(w);
 	check_u64(frames + 1, memory_free());

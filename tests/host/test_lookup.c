@@ -515,12 +515,13 @@ static void
 lck_order(void **state)
 {
 	struct vm_fixture *f = *state;
+	vm_map_t system = space_system_map(4);
 
 	vm_map_lock(f->map);
-	vm_map_lock(kernel_map);
-	vm_map_unlock(kernel_map);
+	vm_map_lock(system);
+	vm_map_unlock(system);
 	vm_map_unlock(f->map);
-	vm_map_lock(kernel_map);
+	vm_map_lock(system);
 	expect_panic("while \"system map\"", vm_map_lock(f->map));
 }
 
