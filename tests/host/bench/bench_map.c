@@ -275,7 +275,8 @@ print_table(const char *path)
 	const struct cost *costs;
 
 	must(data != NULL, "the file for the plot cannot be written");
-	printf("steps (basic blocks of vm/) an operation, and nanoseconds\n%9s", "entries");
+	printf("steps (basic blocks of vm/ and its locks) an operation, and nanoseconds\n%9s",
+	       "entries");
 	fprintf(data, "entries");
 	for (size_t i = 0; i < OPERATIONS; i++) {
 		printf("%18s", operations[i].name);

@@ -8,7 +8,7 @@
 /* ground_init: memory, zones, maps: what the kernel's boot would do. */
 void ground_init(void);
 
-/* ground_steps: basic blocks of vm/ executed so far. */
+/* ground_steps: basic blocks of vm/ and its locks executed so far. */
 extern uint64_t ground_steps;
 
 #endif

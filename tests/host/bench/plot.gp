@@ -8,7 +8,7 @@ set title "Operations on a map, by its size"
 set logscale x
 set format x "10^{%L}"
 set xlabel "entries"
-set ylabel "steps: basic blocks of vm/"
+set ylabel "steps: basic blocks of vm/ and its locks"
 set yrange [0:*]
 set grid
 set key top left
