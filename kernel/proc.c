@@ -74,8 +74,7 @@ proc_lock_owned(struct proc *p)
 uint64_t
 proc_limit(struct proc *p, enum vm_limit which)
 {
-	ASSERT(mutex_owned(&p->lock), "limits of process %lu are read without its lock", p->id);
-	return p->limits[which].cur;
+	return __atomic_load_n(&p->limits[which].cur, __ATOMIC_RELAXED);
 }
 
 struct vmspace *
@@ -257,10 +256,12 @@ proc_limit_set(struct proc *p, unsigned which, const struct limit *l)
 	if (l->cur > l->max)
 		return EINVAL;
 	mutex_lock(&p->lock);
-	if (l->max > p->limits[which].max)
+	if (l->max > p->limits[which].max) {
 		error = EPERM;
-	else
-		p->limits[which] = *l;
+	} else {
+		p->limits[which].max = l->max;
+		__atomic_store_n(&p->limits[which].cur, l->cur, __ATOMIC_RELAXED);
+	}
 	mutex_unlock(&p->lock);
 	return error;
 }

@@ -43,7 +43,7 @@ struct proc {
 	bool root;		 /* (c) may open any process and shut the machine down */
 	struct list threads;	 /* (l) struct uthread, those that have not left */
 	struct vmspace *vmspace; /* (l) NULL once taken down; its own threads read it unlocked */
-	struct limit limits[LIMIT_COUNT]; /* (l) */
+	struct limit limits[LIMIT_COUNT]; /* (l); each `cur` (a): proc_limit() */
 	struct proc_status status;	  /* (l) set when it starts to end, constant then */
 	uint64_t cpu_time;		  /* (l) ns, of threads that are gone */
 	struct handle_table handles;	  /* its own lock */

@@ -136,14 +136,8 @@ uint64_t
 vm_map_owner_limit(vm_map_t map, enum vm_limit which)
 {
 	struct proc *p = __atomic_load_n(&map->owner, __ATOMIC_RELAXED);
-	uint64_t limit;
 
-	if (p == NULL)
-		return VM_LIMIT_INFINITY;
-	proc_lock(p);
-	limit = proc_limit(p, which);
-	proc_unlock(p);
-	return limit;
+	return p == NULL ? VM_LIMIT_INFINITY : proc_limit(p, which);
 }
 
 /* ---- the lock ---- */

@@ -56,8 +56,7 @@ void vm_map_release_dead(vm_map_entry_t dead);
 bool vm_map_drop_reference(vm_map_t map);
 void vm_map_destroy(vm_map_t map);
 
-/* vm_map_owner_limit: what the owner of the map may have of this; VM_LIMIT_INFINITY if it has none.
- * Takes the owner's process lock for a moment: no lock held. */
+/* vm_map_owner_limit: what the owner of the map may have of this; VM_LIMIT_INFINITY if it has none. */
 uint64_t vm_map_owner_limit(vm_map_t map, enum vm_limit which);
 
 /* ---- vm_map_lookup.c ---- */

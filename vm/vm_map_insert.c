@@ -394,10 +394,8 @@ check_place(vm_offset_t addr, vm_size_t length, vm_offset_t max_addr)
 	return beyond(addr, length, max_addr) ? KERN_NO_SPACE : KERN_SUCCESS;
 }
 
-/*
- * What the owner's LIMIT_VMEM still allows is judged under the map's lock, or two threads together
- * could exceed it.  The limit itself is read before: the process lock comes first in the order.
- */
+/* insert_limit: the owner's LIMIT_VMEM, if `cow` says that it applies.  What it still allows is judged
+ * under the map's lock, or two threads together could exceed it. */
 static uint64_t
 insert_limit(vm_map_t map, int cow)
 {

@@ -27,7 +27,7 @@ void proc_lock(struct proc *p);
 void proc_unlock(struct proc *p);
 /* proc_lock_owned: held by the current thread? */
 bool proc_lock_owned(struct proc *p);
-/* proc_limit: the current (soft) limit in bytes; p locked. */
+/* proc_limit: the current (soft) limit in bytes.  It may change right after, unless p is locked. */
 uint64_t proc_limit(struct proc *p, enum vm_limit which);
 /* proc_vmspace: p's address space, NULL once p has ended; constant while p is locked. */
 struct vmspace *proc_vmspace(struct proc *p);

@@ -42,9 +42,7 @@ proc_lock_owned(struct proc *p)
 uint64_t
 proc_limit(struct proc *p, enum vm_limit which)
 {
-	if (!proc_lock_owned(p))
-		model_die("limit %d is read without the process lock", which);
-	return p->limit[which];
+	return __atomic_load_n(&p->limit[which], __ATOMIC_RELAXED);
 }
 
 struct vmspace *
@@ -110,7 +108,7 @@ void
 model_proc_set_limit(struct proc *p, enum vm_limit which, uint64_t bytes)
 {
 	proc_lock(p);
-	p->limit[which] = bytes;
+	__atomic_store_n(&p->limit[which], bytes, __ATOMIC_RELAXED);
 	proc_unlock(p);
 }
 
