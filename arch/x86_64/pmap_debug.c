@@ -86,8 +86,22 @@ audit_page(struct pmap *pmap, vm_offset_t va, pte_t entry)
 	       "va %#lx: entry %#lx: RAM and devices are mixed up", va, entry);
 	if ((entry & PTE_MANAGED) == 0)
 		return;
+	/* Twice: who unmapped it from the table that was here before has yet to tell the reverse map. */
 	n = pv_count(pte_page(entry), pmap, va);
-	VERIFY(n == 1, "va %#lx: page %#lx has the mapping %u times", va, entry & PTE_FRAME, n);
+	VERIFY(n > 0, "va %#lx: page %#lx does not have the mapping", va, entry & PTE_FRAME);
+}
+
+/* awaited: is somebody on his way to a table, locked, that is empty?  Who made it has the pmap's lock from
+ * then on until he is a visitor. */
+static bool
+awaited(struct pmap *pmap)
+{
+	uint32_t visitors;
+
+	spinlock_lock_nested(&pmap->lock);
+	visitors = __atomic_load_n(&pmap->visitors, __ATOMIC_RELAXED);
+	spinlock_unlock_nested(&pmap->lock);
+	return visitors > 0;
 }
 
 /* audit_pages: the level-1 table t, locked, whose first address is va. */
@@ -97,6 +111,8 @@ audit_pages(struct pmap *pmap, const struct vm_page *t, vm_offset_t va)
 	const pte_t *table = pt_entry(t, va);
 	unsigned used = 0, wired = 0;
 
+	VERIFY(pt_leads_to(t, pmap, va), "table at %#lx, before va %#lx: leads to %#lx in pmap %p",
+	       vm_page_to_phys(t), va, t->pv_va, (void *)t->pv_pmap);
 	for (unsigned i = 0; i < PT_ENTRIES; i++, va += PAGE_SIZE) {
 		pte_t entry = pte_read(&table[i]);
 
@@ -109,15 +125,15 @@ audit_pages(struct pmap *pmap, const struct vm_page *t, vm_offset_t va)
 	VERIFY(t->wire_count == used && t->pindex == wired,
 	       "table at %#lx, before va %#lx: noted %u entries, %lu wired; counted %u, %u",
 	       vm_page_to_phys(t), va, t->wire_count, t->pindex, used, wired);
-	VERIFY(used > 0 || __atomic_load_n(&pmap->visitors, __ATOMIC_RELAXED) > 0,
-	       "empty table at %#lx, before va %#lx", vm_page_to_phys(t), va);
+	VERIFY(used > 0 || awaited(pmap), "empty table at %#lx, before va %#lx", vm_page_to_phys(t),
+	       va);
 }
 
 /* audit_upper: a table of level 2 or more whose first entry leads to va, and those below it down to level
  * 2; `held`: what its wire_count has beyond the entries.  Returns how many tables there are, those of
  * level 1 included.  The pmap's lock is held. */
 static uint64_t
-audit_upper(const struct pmap *pmap, const pte_t *table, int level, vm_offset_t va, unsigned held)
+audit_upper(const pte_t *table, int level, vm_offset_t va, unsigned held)
 {
 	unsigned used = 0;
 	uint64_t tables = 1;
@@ -133,9 +149,9 @@ audit_upper(const struct pmap *pmap, const pte_t *table, int level, vm_offset_t 
 		VERIFY((entry & PTE_PRESENT) != 0, "va %#lx: level %d entry %#lx", va, level,
 		       entry);
 		if (level > 2)
-			tables += audit_upper(pmap, pte_table(entry), level - 1, va, 0);
+			tables += audit_upper(pte_table(entry), level - 1, va, 0);
 		else
-			tables += pt_leads_to(pte_page(entry), pmap, va);
+			tables++; /* named, unless it is just being unlinked: audit_pages() */
 	}
 	VERIFY(pt_page(table)->wire_count == used + held,
 	       "level %d table at %#lx, before va %#lx: wire_count %u, entries in use %u", level,
@@ -175,10 +191,9 @@ audit_tables(struct pmap *pmap)
 
 		/* The count has those of the fixed parts, too. */
 		audit_kernel_half(pmap->root, PT_LEVELS);
-		audit_upper(pmap, pte_table(pmap->root[slot]), PT_LEVELS - 1, VM_MIN_KERNEL_ADDRESS,
-			    1);
+		audit_upper(pte_table(pmap->root[slot]), PT_LEVELS - 1, VM_MIN_KERNEL_ADDRESS, 1);
 	} else {
-		tables = audit_upper(pmap, pmap->root, PT_LEVELS, 0, 0);
+		tables = audit_upper(pmap->root, PT_LEVELS, 0, 0);
 		VERIFY(tables == pmap->tables, "%lu tables, noted %lu", tables, pmap->tables);
 	}
 	spinlock_unlock(&pmap->lock);
