@@ -44,6 +44,16 @@ unmap(struct proc *p, vm_offset_t start, size_t pages)
 	check_kr(KERN_SUCCESS, vm_map_remove(model_proc_map(p), start, start + ptoa(pages)));
 }
 
+/* sharer_of_four: a child with whom the process shares four pages. */
+static struct proc *
+sharer_of_four(struct vm_fixture *f)
+{
+	space_map(f->map, A, 4 * P, RW, ALL, 0);
+	space_fill(f->proc, A, 4, 1);
+	inherit(f, A, 4, VM_INHERIT_SHARE);
+	return model_proc_fork(f->proc);
+}
+
 static void
 readers_become_writers(void **state)
 {
@@ -174,10 +184,7 @@ copies_of_shared_memory(void **state)
 	struct vm_fixture *f = *state;
 	struct proc *sharer, *copy;
 
-	space_map(f->map, A, 4 * P, RW, ALL, 0);
-	space_fill(f->proc, A, 4, 1);
-	inherit(f, A, 4, VM_INHERIT_SHARE);
-	sharer = model_proc_fork(f->proc);
+	sharer = sharer_of_four(f);
 	inherit(f, A, 4, VM_INHERIT_COPY);
 	/* No room for the parent's copy, then none for the child's. */
 	vm_charge_set_limit(8 * P - 1);
@@ -209,10 +216,7 @@ last_of_shared_memory(void **state)
 	struct vm_fixture *f = *state;
 	struct proc *sharer, *copy;
 
-	space_map(f->map, A, 4 * P, RW, ALL, 0);
-	space_fill(f->proc, A, 4, 1);
-	inherit(f, A, 4, VM_INHERIT_SHARE);
-	sharer = model_proc_fork(f->proc);
+	sharer = sharer_of_four(f);
 	model_proc_destroy(sharer);
 	inherit(f, A, 4, VM_INHERIT_COPY);
 	copy = model_proc_fork(f->proc);
@@ -370,10 +374,7 @@ sharer_goes_first(void **state)
 	struct vm_fixture *f = *state;
 	struct proc *sharer, *copy;
 
-	space_map(f->map, A, 4 * P, RW, ALL, 0);
-	space_fill(f->proc, A, 4, 1);
-	inherit(f, A, 4, VM_INHERIT_SHARE);
-	sharer = model_proc_fork(f->proc);
+	sharer = sharer_of_four(f);
 	inherit(f, A, 4, VM_INHERIT_COPY);
 	copy = model_proc_fork(f->proc);
 	charged(12ul);
@@ -394,10 +395,7 @@ grown_sharer(void **state)
 	vm_offset_t addr = A;
 	struct proc *child;
 
-	space_map(f->map, A, 4 * P, RW, ALL, 0);
-	space_fill(f->proc, A, 4, 1);
-	inherit(f, A, 4, VM_INHERIT_SHARE);
-	child = model_proc_fork(f->proc);
+	child = sharer_of_four(f);
 	check_kr(KERN_SUCCESS, vm_map_move(f->map, A, 4 * P, 6 * P, &addr, 0));
 	check_u64(A, addr);
 	charged(4ul);

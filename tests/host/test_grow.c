@@ -19,16 +19,6 @@
 #define TOP   STACK_TOP
 #define START (TOP - vm_sgrowsiz) /* of a new stack */
 
-/* no_change: growstack says this of addr and does nothing. */
-static void
-no_change(struct vm_fixture *f, kern_return_t expected, vm_offset_t addr)
-{
-	struct map_snapshot *before = map_snapshot_take(f->map);
-
-	check_kr(expected, vm_map_growstack(f->proc, addr));
-	check_unchanged(before, f->map);
-}
-
 /* grows: growstack takes the stack of the usual place down to `start`, and accounts for it. */
 static void
 grows(struct vm_fixture *f, vm_offset_t addr, vm_offset_t start)
@@ -53,11 +43,11 @@ grw_01(void **state)
 
 	stack_make_main(f, SIZE);
 	model_user_store(f->proc, TOP - 1, 1);
-	no_change(f, KERN_SUCCESS, START);
-	no_change(f, KERN_SUCCESS, TOP - 1);
-	no_change(f, KERN_SUCCESS, TOP - PAGE);
+	check_no_growth(f, KERN_SUCCESS, START);
+	check_no_growth(f, KERN_SUCCESS, TOP - 1);
+	check_no_growth(f, KERN_SUCCESS, TOP - PAGE);
 	check_kr(KERN_SUCCESS, vm_map_protect(f->map, START, START + PAGE, VM_PROT_NONE, FALSE));
-	no_change(f, KERN_SUCCESS, START);
+	check_no_growth(f, KERN_SUCCESS, START);
 }
 
 static void
@@ -69,9 +59,9 @@ grw_02(void **state)
 	map_pages(f->map, TOP, PAGE, VM_PROT_RW);
 	map_pages(f->map, A - PAGE, PAGE, VM_PROT_READ);
 	map_pages(f->map, A - 4 * PAGE, PAGE, VM_PROT_NONE);
-	no_change(f, KERN_SUCCESS, TOP);
-	no_change(f, KERN_SUCCESS, A - 1);
-	no_change(f, KERN_SUCCESS, A - 4 * PAGE);
+	check_no_growth(f, KERN_SUCCESS, TOP);
+	check_no_growth(f, KERN_SUCCESS, A - 1);
+	check_no_growth(f, KERN_SUCCESS, A - 4 * PAGE);
 }
 
 static void
@@ -79,16 +69,16 @@ grw_03(void **state)
 {
 	struct vm_fixture *f = *state;
 
-	no_change(f, KERN_SUCCESS, A); /* an empty map */
+	check_no_growth(f, KERN_SUCCESS, A); /* an empty map */
 	stack_make_main(f, SIZE);
 	map_guard(f->map, A - PAGE, PAGE);
-	no_change(f, KERN_SUCCESS, A - 1);	  /* a plain guard */
-	no_change(f, KERN_SUCCESS, A - PAGE - 1); /* holes */
-	no_change(f, KERN_SUCCESS, TOP);
-	no_change(f, KERN_SUCCESS, 0); /* below the map */
-	no_change(f, KERN_SUCCESS, MODEL_USER_MIN - 1);
-	no_change(f, KERN_SUCCESS, MODEL_USER_MAX); /* above it */
-	no_change(f, KERN_SUCCESS, UINT64_MAX);
+	check_no_growth(f, KERN_SUCCESS, A - 1);	/* a plain guard */
+	check_no_growth(f, KERN_SUCCESS, A - PAGE - 1); /* holes */
+	check_no_growth(f, KERN_SUCCESS, TOP);
+	check_no_growth(f, KERN_SUCCESS, 0); /* below the map */
+	check_no_growth(f, KERN_SUCCESS, MODEL_USER_MIN - 1);
+	check_no_growth(f, KERN_SUCCESS, MODEL_USER_MAX); /* above it */
+	check_no_growth(f, KERN_SUCCESS, UINT64_MAX);
 }
 
 /* Its last thread has ended, and the space is gone. */
@@ -189,13 +179,13 @@ grw_07(void **state)
 
 	stack_make_main(f, SIZE);
 	for (vm_offset_t va = A; va < A + guard; va += PAGE)
-		no_change(f, KERN_NO_SPACE, va);
-	no_change(f, KERN_NO_SPACE, A + guard - 1);
+		check_no_growth(f, KERN_NO_SPACE, va);
+	check_no_growth(f, KERN_NO_SPACE, A + guard - 1);
 	check_u64(SEGV_MAPERR, model_user_read(f->proc, A + guard - 1, &byte, 1));
 	/* Nor when the gap is nothing but the guard. */
 	check_kr(KERN_SUCCESS, vm_map_growstack(f->proc, A + guard));
-	no_change(f, KERN_NO_SPACE, A + guard - 1);
-	no_change(f, KERN_NO_SPACE, A);
+	check_no_growth(f, KERN_NO_SPACE, A + guard - 1);
+	check_no_growth(f, KERN_NO_SPACE, A);
 }
 
 static void
@@ -234,7 +224,7 @@ guard_is_the_stacks(void **state)
 	vm_stack_guard_pages = 16;
 	check_kr(KERN_SUCCESS, vm_map_growstack(f->proc, A + PAGE));
 	check_u64(PAGE, map_at(f->map, A)->end - A);
-	no_change(f, KERN_NO_SPACE, A + PAGE - 1);
+	check_no_growth(f, KERN_NO_SPACE, A + PAGE - 1);
 }
 
 static void
@@ -328,10 +318,10 @@ grw_20_close(void **state)
 
 	stack_make_main(f, SIZE);
 	intrude(f, START - stack_guard(), VM_PROT_RW, 0);
-	no_change(f, KERN_NO_SPACE, START - 1);
+	check_no_growth(f, KERN_NO_SPACE, START - 1);
 	intrude(f, START - PAGE, VM_PROT_RW, 0);
-	no_change(f, KERN_SUCCESS, START - 1);	      /* mapped */
-	no_change(f, KERN_SUCCESS, START - PAGE - 1); /* the gap ends at no stack */
+	check_no_growth(f, KERN_SUCCESS, START - 1);	    /* mapped */
+	check_no_growth(f, KERN_SUCCESS, START - PAGE - 1); /* the gap ends at no stack */
 }
 
 /* A guard, or another stack, as the intruder. */
@@ -344,19 +334,19 @@ grw_20_guard(void **state)
 
 	stack_make_main(f, SIZE);
 	intrude(f, INTRUDER, VM_PROT_NONE, MAP_CREATE_GUARD);
-	no_change(f, KERN_SUCCESS, INTRUDER);
-	no_change(f, KERN_SUCCESS, INTRUDER - 1);
+	check_no_growth(f, KERN_SUCCESS, INTRUDER);
+	check_no_growth(f, KERN_SUCCESS, INTRUDER - 1);
 	check_kr(KERN_SUCCESS, vm_map_fixed(f->map, NULL, 0, other, size, VM_PROT_RW, VM_PROT_ALL,
 					    MAP_STACK_AREA));
 	check_stack(f->map, other, other + stack_guard() + PAGE, other + size, VM_PROT_RW,
 		    VM_PROT_ALL);
-	no_change(f, KERN_SUCCESS, other - 1); /* ours: it ends at the other's gap */
-	no_change(f, KERN_NO_SPACE, other);
+	check_no_growth(f, KERN_SUCCESS, other - 1); /* ours: it ends at the other's gap */
+	check_no_growth(f, KERN_NO_SPACE, other);
 	check_kr(KERN_SUCCESS, vm_map_growstack(f->proc, other + stack_guard()));
 	check_stack(f->map, other, other + stack_guard(), other + size, VM_PROT_RW, VM_PROT_ALL);
-	no_change(f, KERN_SUCCESS, other + size); /* between the other's top and the guard */
+	check_no_growth(f, KERN_SUCCESS, other + size); /* between the other's top and the guard */
 	intrude(f, START - PAGE, VM_PROT_NONE, MAP_CREATE_GUARD);
-	no_change(f, KERN_SUCCESS, START - 1);
+	check_no_growth(f, KERN_SUCCESS, START - 1);
 }
 
 /* ---- no memory ---- */
@@ -371,10 +361,10 @@ grw_25(void **state)
 
 	stack_make_main(f, size);
 	vm_charge_set_limit(vm_charge_used());
-	no_change(f, KERN_RESOURCE_SHORTAGE, start - vm_sgrowsiz);
+	check_no_growth(f, KERN_RESOURCE_SHORTAGE, start - vm_sgrowsiz);
 	check_u64(SEGV_MAPERR, model_user_write(f->proc, start - 1, "", 1));
 	vm_charge_set_limit(vm_charge_used() + vm_sgrowsiz - PAGE);
-	no_change(f, KERN_RESOURCE_SHORTAGE, start - vm_sgrowsiz);
+	check_no_growth(f, KERN_RESOURCE_SHORTAGE, start - vm_sgrowsiz);
 	check_stack(f->map, A, start, A + size, VM_PROT_RW, VM_PROT_ALL);
 	vm_charge_set_limit(vm_charge_used() + vm_sgrowsiz);
 	check_kr(KERN_SUCCESS, vm_map_growstack(f->proc, start - vm_sgrowsiz));
@@ -410,7 +400,7 @@ grw_25_memory(void **state)
 	/* ... and the charge is refused although there is an entry. */
 	check_kr(KERN_SUCCESS, vm_map_protect(f->map, START - vm_sgrowsiz, START, VM_PROT_READ, 0));
 	vm_charge_set_limit(vm_charge_used());
-	no_change(f, KERN_RESOURCE_SHORTAGE, START - vm_sgrowsiz - 1);
+	check_no_growth(f, KERN_RESOURCE_SHORTAGE, START - vm_sgrowsiz - 1);
 }
 
 /* ---- whose access ---- */

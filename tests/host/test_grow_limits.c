@@ -15,15 +15,6 @@
 #define STEP  vm_sgrowsiz
 #define START (TOP - STEP) /* of a new stack */
 
-static void
-no_change(struct vm_fixture *f, kern_return_t expected, vm_offset_t addr)
-{
-	struct map_snapshot *before = map_snapshot_take(f->map);
-
-	check_kr(expected, vm_map_growstack(f->proc, addr));
-	check_unchanged(before, f->map);
-}
-
 /* grows: the main stack now begins at `start`, and every account knows. */
 static void
 grows(struct vm_fixture *f, vm_offset_t addr, vm_offset_t start)
@@ -46,10 +37,10 @@ grw_10(void **state)
 
 	stack_make_main(f, SIZE);
 	model_proc_set_limit(f->proc, VM_LIMIT_STACK, STEP + 3 * PAGE);
-	no_change(f, KERN_NO_SPACE, START - 3 * PAGE - 1);
+	check_no_growth(f, KERN_NO_SPACE, START - 3 * PAGE - 1);
 	check_u64(SEGV_MAPERR, model_user_write(f->proc, START - 3 * PAGE - 1, "", 1));
 	grows(f, START - 3 * PAGE, START - 3 * PAGE);
-	no_change(f, KERN_NO_SPACE, START - 3 * PAGE - 1);
+	check_no_growth(f, KERN_NO_SPACE, START - 3 * PAGE - 1);
 }
 
 /* The rounding to a step gives way to the limit, and pages that are not whole do not count. */
@@ -78,9 +69,9 @@ grw_11(void **state)
 	for (vm_offset_t va = TOP - PAGE; va >= START - STEP; va -= PAGE)
 		model_user_store(f->proc, va, (uint8_t)atop(va));
 	model_proc_set_limit(f->proc, VM_LIMIT_STACK, STEP);
-	no_change(f, KERN_NO_SPACE, START - STEP - 1);
+	check_no_growth(f, KERN_NO_SPACE, START - STEP - 1);
 	model_proc_set_limit(f->proc, VM_LIMIT_STACK, 0);
-	no_change(f, KERN_NO_SPACE, START - STEP - 1);
+	check_no_growth(f, KERN_NO_SPACE, START - STEP - 1);
 	check_u64(SEGV_MAPERR, model_user_write(f->proc, START - STEP - 1, "", 1));
 	pmap_drop(f->pmap);
 	for (vm_offset_t va = TOP - PAGE; va >= START - STEP; va -= PAGE) {
@@ -103,9 +94,9 @@ grw_12(void **state)
 	model_proc_set_limit(f->proc, VM_LIMIT_STACK, 64 * SIZE);
 	check_unchanged(before, f->map);
 	model_user_store(f->proc, A + stack_guard(), 1);
-	no_change(f, KERN_NO_SPACE, A + stack_guard() - 1);
-	no_change(f, KERN_NO_SPACE, A);
-	no_change(f, KERN_SUCCESS, A - 1);
+	check_no_growth(f, KERN_NO_SPACE, A + stack_guard() - 1);
+	check_no_growth(f, KERN_NO_SPACE, A);
+	check_no_growth(f, KERN_SUCCESS, A - 1);
 	check_u64(SEGV_MAPERR, model_user_write(f->proc, A, "", 1));
 	check_u64(SEGV_ACCERR, model_user_write(f->proc, A - 1, "", 1));
 	check_u64(VM_PROT_READ, map_at(f->map, A - 1)->protection);
@@ -120,10 +111,10 @@ grw_28(void **state)
 	stack_make_main(f, SIZE);
 	model_proc_set_limit(f->proc, VM_LIMIT_STACK, 2 * STEP);
 	grows(f, START - STEP, START - STEP);
-	no_change(f, KERN_NO_SPACE, START - STEP - 1);
+	check_no_growth(f, KERN_NO_SPACE, START - STEP - 1);
 	model_proc_set_limit(f->proc, VM_LIMIT_STACK, 3 * STEP);
 	grows(f, START - STEP - 1, START - 2 * STEP);
-	no_change(f, KERN_NO_SPACE, START - 2 * STEP - 1);
+	check_no_growth(f, KERN_NO_SPACE, START - 2 * STEP - 1);
 }
 
 static void
@@ -152,7 +143,7 @@ grw_24(void **state)
 	check_u64(ssize, f->vmspace->vm_ssize);
 	check_stack(f->map, low, low + stack_guard(), low + SIZE, VM_PROT_RW, VM_PROT_ALL);
 	check_stack(f->map, high, high + stack_guard(), high + SIZE, VM_PROT_RW, VM_PROT_ALL);
-	no_change(f, KERN_NO_SPACE, START - 1); /* the main stack's limit stands */
+	check_no_growth(f, KERN_NO_SPACE, START - 1); /* the main stack's limit stands */
 }
 
 static void
@@ -164,7 +155,7 @@ grw_24_vmem(void **state)
 	check_kr(KERN_SUCCESS, vm_map_find(f->map, NULL, 0, &stack, SIZE, 0, VMFS_ANY_SPACE,
 					   VM_PROT_RW, VM_PROT_ALL, MAP_STACK_AREA));
 	model_proc_set_limit(f->proc, VM_LIMIT_VMEM, STEP);
-	no_change(f, KERN_NO_SPACE, stack + SIZE - STEP - 1);
+	check_no_growth(f, KERN_NO_SPACE, stack + SIZE - STEP - 1);
 	check_u64(SEGV_MAPERR, model_user_write(f->proc, stack + SIZE - STEP - 1, "", 1));
 	model_proc_set_limit(f->proc, VM_LIMIT_VMEM, STEP + PAGE);
 	check_kr(KERN_SUCCESS, vm_map_growstack(f->proc, stack + SIZE - STEP - 1));
@@ -196,13 +187,13 @@ grw_14(void **state)
 	map_pages(f->map, A - 4 * PAGE, 4 * PAGE, VM_PROT_RW);
 	stack_make_main(f, SIZE);
 	model_proc_set_limit(f->proc, VM_LIMIT_VMEM, f->map->size + 2 * PAGE);
-	no_change(f, KERN_NO_SPACE, START - 2 * PAGE - 1);
+	check_no_growth(f, KERN_NO_SPACE, START - 2 * PAGE - 1);
 	model_proc_set_limit(f->proc, VM_LIMIT_VMEM, f->map->size + PAGE - 1);
-	no_change(f, KERN_NO_SPACE, START - 1);
+	check_no_growth(f, KERN_NO_SPACE, START - 1);
 	model_proc_set_limit(f->proc, VM_LIMIT_VMEM, f->map->size);
-	no_change(f, KERN_NO_SPACE, START - 1);
+	check_no_growth(f, KERN_NO_SPACE, START - 1);
 	model_proc_set_limit(f->proc, VM_LIMIT_VMEM, 0);
-	no_change(f, KERN_NO_SPACE, START - 1);
+	check_no_growth(f, KERN_NO_SPACE, START - 1);
 	check_u64(SEGV_MAPERR, model_user_write(f->proc, START - 1, "", 1));
 }
 
@@ -217,7 +208,7 @@ grw_13_several(void **state)
 	model_proc_set_limit(f->proc, VM_LIMIT_VMEM, STEP + 3 * PAGE);
 	grows(f, START - 1, START - 3 * PAGE);
 	model_proc_set_limit(f->proc, VM_LIMIT_VMEM, VM_LIMIT_INFINITY);
-	no_change(f, KERN_NO_SPACE, START - 5 * PAGE - 1);
+	check_no_growth(f, KERN_NO_SPACE, START - 5 * PAGE - 1);
 	grows(f, START - 3 * PAGE - 1, START - 5 * PAGE);
 }
 
@@ -277,13 +268,13 @@ grw_15_limit(void **state)
 	stack_make_main(f, SIZE);
 	wire_future(f);
 	model_proc_set_limit(f->proc, VM_LIMIT_MEMLOCK, 2 * PAGE);
-	no_change(f, KERN_NO_SPACE, START - 2 * PAGE - 1);
+	check_no_growth(f, KERN_NO_SPACE, START - 2 * PAGE - 1);
 	check_u64(SEGV_MAPERR, model_user_write(f->proc, START - 2 * PAGE - 1, "", 1));
 	/* The rounding gives way to this limit as well. */
 	model_user_store(f->proc, START - PAGE - 1, 1);
 	check_stack(f->map, A, START - 2 * PAGE, TOP, VM_PROT_RW, VM_PROT_ALL);
 	check_wired(f, START - 2 * PAGE, START);
-	no_change(f, KERN_NO_SPACE, START - 2 * PAGE - 1);
+	check_no_growth(f, KERN_NO_SPACE, START - 2 * PAGE - 1);
 }
 
 /* Without WIREFUTURE the limit is none of growth's business, even beside wired memory. */
@@ -334,7 +325,7 @@ charge_clamps(void **state)
 
 	stack_make_main(f, SIZE);
 	vm_charge_set_limit(vm_charge_used() + PAGE);
-	no_change(f, KERN_RESOURCE_SHORTAGE, START - PAGE - 1);
+	check_no_growth(f, KERN_RESOURCE_SHORTAGE, START - PAGE - 1);
 	grows(f, START - 1, START - PAGE);
 }
 

@@ -19,17 +19,6 @@
 #define MAY   VM_MAP_MOVE_MAY
 #define FIXED VM_MAP_MOVE_FIXED
 
-/* move: must succeed; where the range is now.  Lengths in pages. */
-static vm_offset_t
-move(struct proc *p, vm_offset_t start, size_t old, size_t new, vm_offset_t to, int flags)
-{
-	vm_offset_t addr = to;
-
-	check_kr(KERN_SUCCESS,
-		 vm_map_move(model_proc_map(p), start, ptoa(old), ptoa(new), &addr, flags));
-	return addr;
-}
-
 static void
 filled(struct vm_fixture *f)
 {
@@ -51,7 +40,7 @@ moves(void **state)
 	for (size_t i = 0; i < PAGES; i++)
 		pages[i] = space_mapped(f->map, A + i * P);
 	before = vm_usage_read();
-	check_u64(B, move(f->proc, A, PAGES, PAGES, B, FIXED));
+	check_u64(B, space_move(f->proc, A, PAGES, PAGES, B, FIXED));
 	check_hole(f->map, A, END);
 	check_entry(f->map, B, B + PAGES * P, RW, ALL);
 	check_u64(PAGES * P, f->map->size);
@@ -72,9 +61,9 @@ moves_part(void **state)
 	struct vm_fixture *f = *state;
 
 	filled(f);
-	check_u64(B, move(f->proc, A + 2 * P, 2, 2, B, FIXED));
-	check_u64(B + 4 * P, move(f->proc, A, 1, 1, B + 4 * P, FIXED));
-	check_u64(B + 6 * P, move(f->proc, END - P, 1, 1, B + 6 * P, FIXED));
+	check_u64(B, space_move(f->proc, A + 2 * P, 2, 2, B, FIXED));
+	check_u64(B + 4 * P, space_move(f->proc, A, 1, 1, B + 4 * P, FIXED));
+	check_u64(B + 6 * P, space_move(f->proc, END - P, 1, 1, B + 6 * P, FIXED));
 	check_hole(f->map, A, A + P);
 	check_hole(f->map, A + 2 * P, A + 4 * P);
 	check_hole(f->map, END - P, END);
@@ -94,7 +83,7 @@ parts_are_apart(void **state)
 	struct vm_fixture *f = *state;
 
 	filled(f);
-	move(f->proc, A + 4 * P, 4, 4, B, FIXED);
+	space_move(f->proc, A + 4 * P, 4, 4, B, FIXED);
 	space_map(f->map, A + 4 * P, 4 * P, RW, ALL, 0);
 	check_zero(f->proc, A + 4 * P, 4);
 	space_fill(f->proc, A + 4 * P, 4, 60);
@@ -108,8 +97,8 @@ parts_are_apart_low(void **state)
 	struct vm_fixture *f = *state;
 
 	filled(f);
-	move(f->proc, A, 4, 4, B, FIXED);
-	check_u64(B, move(f->proc, B, 4, 8, 0, 0));
+	space_move(f->proc, A, 4, 4, B, FIXED);
+	check_u64(B, space_move(f->proc, B, 4, 8, 0, 0));
 	check_zero(f->proc, B + 4 * P, 4);
 	space_fill(f->proc, B + 4 * P, 4, 60);
 	check_fill(f->proc, A + 4 * P, 4, 5);
@@ -124,7 +113,7 @@ grows_beside_its_sibling(void **state)
 
 	filled(f);
 	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A + 4 * P, END, VM_PROT_READ, FALSE));
-	check_u64(B, move(f->proc, A, 4, 8, B, MAY));
+	check_u64(B, space_move(f->proc, A, 4, 8, B, MAY));
 	check_fill(f->proc, B, 4, 1);
 	check_zero(f->proc, B + 4 * P, 4);
 	check_fill(f->proc, A + 4 * P, 4, 5);
@@ -142,8 +131,8 @@ moves_copy(void **state)
 	child = model_proc_fork(f->proc);
 	model_user_store(child, A, 50);
 	frames = vm_usage_read().frames;
-	check_u64(B, move(f->proc, A, PAGES, PAGES, B, FIXED));
-	check_u64(B, move(child, A + P, PAGES - 1, PAGES - 1, B, FIXED));
+	check_u64(B, space_move(f->proc, A, PAGES, PAGES, B, FIXED));
+	check_u64(B, space_move(child, A + P, PAGES - 1, PAGES - 1, B, FIXED));
 	assert_true(space_entry(f->map, B)->eflags & VM_ENTRY_NEEDS_COPY);
 	assert_true(vm_usage_read().frames >= frames);
 	check_fill(f->proc, B, PAGES, 1);
@@ -166,7 +155,7 @@ moves_wired(void **state)
 
 	filled(f);
 	check_kr(KERN_SUCCESS, vm_map_wire(f->map, A, END, VM_MAP_WIRE_USER));
-	check_u64(B, move(f->proc, A + 2 * P, 4, 4, B, FIXED));
+	check_u64(B, space_move(f->proc, A + 2 * P, 4, 4, B, FIXED));
 	faults = model_fault_count();
 	check_fill(f->proc, B, 4, 3);
 	check_fill(f->proc, A, 2, 1);
@@ -202,8 +191,8 @@ extends_wired(void **state)
 	check_u64(B, addr);
 	check_unchanged(before, f->map);
 	model_proc_set_limit(f->proc, VM_LIMIT_MEMLOCK, (PAGES + 3) * P);
-	check_u64(A, move(f->proc, A, PAGES, PAGES + 2, 0, 0));
-	check_u64(B, move(f->proc, A, PAGES + 2, PAGES + 3, B, FIXED));
+	check_u64(A, space_move(f->proc, A, PAGES, PAGES + 2, 0, 0));
+	check_u64(B, space_move(f->proc, A, PAGES + 2, PAGES + 3, B, FIXED));
 	check_entry(f->map, B, B + (PAGES + 3) * P, RW, ALL);
 	check_u64((PAGES + 3) * P, f->map->user_wired);
 	check_u64(PAGES + 3, pmap_wired_count(f->pmap));
@@ -225,16 +214,16 @@ wire_future(void **state)
 	vm_map_lock(f->map);
 	f->map->flags |= VM_MAP_WIREFUTURE;
 	vm_map_unlock(f->map);
-	check_u64(A, move(f->proc, A, PAGES, PAGES + 2, 0, 0));
+	check_u64(A, space_move(f->proc, A, PAGES, PAGES + 2, 0, 0));
 	check_u64(2 * P, f->map->user_wired);
 	check_u64(2, pmap_wired_count(f->pmap));
 	check_fill(f->proc, A, PAGES, 1);
 	check_zero(f->proc, END, 2);
-	check_u64(B, move(f->proc, B, 1, 2, 0, 0));
+	check_u64(B, space_move(f->proc, B, 1, 2, 0, 0));
 	check_u64(2 * P, f->map->user_wired);
 	/* To execute is to access. */
 	check_kr(KERN_SUCCESS, vm_map_protect(f->map, B, B + 2 * P, VM_PROT_EXECUTE, FALSE));
-	check_u64(B, move(f->proc, B, 2, 3, 0, 0));
+	check_u64(B, space_move(f->proc, B, 2, 3, 0, 0));
 	check_u64(3 * P, f->map->user_wired);
 }
 
@@ -247,14 +236,14 @@ wire_future_limit(void **state)
 
 	filled(f);
 	model_proc_set_limit(f->proc, VM_LIMIT_MEMLOCK, P - 1);
-	check_u64(A, move(f->proc, A, PAGES, PAGES + 1, 0, 0));
+	check_u64(A, space_move(f->proc, A, PAGES, PAGES + 1, 0, 0));
 	vm_map_lock(f->map);
 	f->map->flags |= VM_MAP_WIREFUTURE;
 	vm_map_unlock(f->map);
 	check_kr(KERN_RESOURCE_SHORTAGE,
 		 vm_map_move(f->map, A, (PAGES + 1) * P, (PAGES + 2) * P, &addr, 0));
 	model_proc_set_limit(f->proc, VM_LIMIT_MEMLOCK, P);
-	check_u64(A, move(f->proc, A, PAGES + 1, PAGES + 2, 0, 0));
+	check_u64(A, space_move(f->proc, A, PAGES + 1, PAGES + 2, 0, 0));
 	check_u64(P, f->map->user_wired);
 }
 
@@ -277,7 +266,7 @@ extends_wired_object(void **state)
 	check_kr(KERN_OUT_OF_BOUNDS, vm_map_move(f->map, A, P, 5 * P, &addr, 0));
 	check_kr(KERN_OUT_OF_BOUNDS, vm_map_move(f->map, A, P, 5 * P, &addr, FIXED));
 	check_unchanged(before, f->map);
-	check_u64(A, move(f->proc, A, 1, 2, 0, 0));
+	check_u64(A, space_move(f->proc, A, 1, 2, 0, 0));
 	check_u64(2, pmap_wired_count(f->pmap));
 	rwlock_write(&object->lock);
 	vm_object_page_remove(object, 3, 4);
@@ -300,7 +289,7 @@ all_processors(void **state)
 	model_cpu_switch(1);
 	check_fill(f->proc, A, PAGES, 1);
 	model_cpu_switch(0);
-	move(f->proc, A, PAGES, PAGES, B, FIXED);
+	space_move(f->proc, A, PAGES, PAGES, B, FIXED);
 	model_cpu_switch(1);
 	check_u64(SEGV_MAPERR, model_user_read(f->proc, A, &byte, 1));
 	check_fill(f->proc, B, PAGES, 1);
@@ -315,7 +304,7 @@ goes_on(void **state)
 	struct proc *child;
 
 	filled(f);
-	move(f->proc, A + 4 * P, 4, 6, B, FIXED);
+	space_move(f->proc, A + 4 * P, 4, 6, B, FIXED);
 	child = model_proc_fork(f->proc);
 	space_fill(f->proc, B, 2, 40);
 	check_fill(child, A, 4, 1);
@@ -350,8 +339,8 @@ no_room(void **state)
 	check_kr(KERN_NO_SPACE, vm_map_move(f->map, A, P, P, &(vm_offset_t){END + 2 * P}, FIXED));
 	check_u64(B, addr);
 	check_unchanged(before, f->map);
-	check_u64(A, move(f->proc, A, PAGES, PAGES + 2, B, MAY));
-	check_u64(B, move(f->proc, A, PAGES + 2, PAGES + 3, B, MAY));
+	check_u64(A, space_move(f->proc, A, PAGES, PAGES + 2, B, MAY));
+	check_u64(B, space_move(f->proc, A, PAGES + 2, PAGES + 3, B, MAY));
 	check_fill(f->proc, B, PAGES, 1);
 	check_zero(f->proc, B + PAGES * P, 3);
 	check_hole(f->map, A, END + 2 * P);
@@ -367,10 +356,10 @@ place(void **state)
 	filled(f);
 	space_map(f->map, END, P, RW, ALL, MAP_DISABLE_COREDUMP);
 	space_map(f->map, B, 2 * P, RW, ALL, 0);
-	check_u64(B + 2 * P, move(f->proc, A, PAGES, PAGES + 1, B, MAY));
+	check_u64(B + 2 * P, space_move(f->proc, A, PAGES, PAGES + 1, B, MAY));
 	space_map(f->map, B + (PAGES + 3) * P, P, RW, ALL, MAP_DISABLE_COREDUMP);
 	check_u64(MODEL_USER_MIN,
-		  move(f->proc, B + 2 * P, PAGES + 1, PAGES + 2, MODEL_USER_MAX - P, MAY));
+		  space_move(f->proc, B + 2 * P, PAGES + 1, PAGES + 2, MODEL_USER_MAX - P, MAY));
 	check_fill(f->proc, MODEL_USER_MIN, PAGES, 1);
 }
 
@@ -380,18 +369,18 @@ shrinks(void **state)
 	struct vm_fixture *f = *state;
 
 	filled(f);
-	check_u64(A, move(f->proc, A, PAGES, PAGES, 0, 0));
-	check_u64(A, move(f->proc, A, PAGES, 6, B, MAY));
+	check_u64(A, space_move(f->proc, A, PAGES, PAGES, 0, 0));
+	check_u64(A, space_move(f->proc, A, PAGES, 6, B, MAY));
 	check_hole(f->map, A + 6 * P, END);
 	check_u64(6 * P, f->map->size);
 	check_u64(6 * P, vm_charge_used());
 	/* Of a part, the part's tail. */
-	check_u64(A + P, move(f->proc, A + P, 3, 1, 0, 0));
+	check_u64(A + P, space_move(f->proc, A + P, 3, 1, 0, 0));
 	check_fill(f->proc, A, 2, 1);
 	check_hole(f->map, A + 2 * P, A + 4 * P);
 	check_fill(f->proc, A + 4 * P, 2, 5);
 	/* And on the way. */
-	check_u64(B, move(f->proc, A, 2, 1, B, FIXED));
+	check_u64(B, space_move(f->proc, A, 2, 1, B, FIXED));
 	check_hole(f->map, A, A + 4 * P);
 	check_fill(f->proc, B, 1, 1);
 	check_u64(3 * P, f->map->size);
@@ -404,8 +393,8 @@ shrinks_wired(void **state)
 
 	filled(f);
 	check_kr(KERN_SUCCESS, vm_map_wire(f->map, A, END, VM_MAP_WIRE_USER));
-	check_u64(A, move(f->proc, A, PAGES, 6, 0, 0));
-	check_u64(B, move(f->proc, A, 6, 3, B, FIXED));
+	check_u64(A, space_move(f->proc, A, PAGES, 6, 0, 0));
+	check_u64(B, space_move(f->proc, A, 6, 3, B, FIXED));
 	check_u64(3 * P, f->map->user_wired);
 	check_u64(3, pmap_wired_count(f->pmap));
 	check_fill(f->proc, B, 3, 1);

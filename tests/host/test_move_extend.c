@@ -16,17 +16,6 @@
 #define MAY   VM_MAP_MOVE_MAY
 #define FIXED VM_MAP_MOVE_FIXED
 
-/* move: must succeed; where the range is now.  Lengths in pages. */
-static vm_offset_t
-move(struct proc *p, vm_offset_t start, size_t old, size_t new, vm_offset_t to, int flags)
-{
-	vm_offset_t addr = to;
-
-	check_kr(KERN_SUCCESS,
-		 vm_map_move(model_proc_map(p), start, ptoa(old), ptoa(new), &addr, flags));
-	return addr;
-}
-
 static void
 filled(struct vm_fixture *f)
 {
@@ -42,7 +31,7 @@ in_place(void **state)
 
 	filled(f);
 	before = vm_usage_read();
-	check_u64(A, move(f->proc, A, PAGES, PAGES + 4, 0, 0));
+	check_u64(A, space_move(f->proc, A, PAGES, PAGES + 4, 0, 0));
 	check_entry(f->map, A, END + 4 * P, RW, ALL);
 	check_u64((PAGES + 4) * P, f->map->size);
 	check_u64(before.charge + 4 * P, vm_usage_read().charge);
@@ -50,7 +39,7 @@ in_place(void **state)
 	check_fill(f->proc, A, PAGES, 1);
 	check_zero(f->proc, END, 4);
 	space_fill(f->proc, END, 4, 50);
-	check_u64(A, move(f->proc, A, PAGES + 4, PAGES + 5, B, MAY));
+	check_u64(A, space_move(f->proc, A, PAGES + 4, PAGES + 5, B, MAY));
 	check_fill(f->proc, END, 4, 50);
 	check_entry(f->map, A, END + 5 * P, RW, ALL);
 }
@@ -62,15 +51,15 @@ in_place_part(void **state)
 	struct vm_fixture *f = *state;
 
 	space_map(f->map, A, PAGES * P, RW, ALL, 0);
-	check_u64(A + 4 * P, move(f->proc, A + 4 * P, 4, 6, 0, 0));
+	check_u64(A + 4 * P, space_move(f->proc, A + 4 * P, 4, 6, 0, 0));
 	check_entry(f->map, A, END + 2 * P, RW, ALL);
 	space_fill(f->proc, A, PAGES + 2, 1);
-	check_u64(END + P, move(f->proc, END + P, 1, 2, 0, 0));
+	check_u64(END + P, space_move(f->proc, END + P, 1, 2, 0, 0));
 	check_fill(f->proc, A, PAGES + 2, 1);
 	check_zero(f->proc, END + 2 * P, 1);
 	/* To be copied, if there were something to copy. */
 	space_map(f->map, B, 2 * P, RW, ALL, MAP_COPY_ON_WRITE);
-	check_u64(B, move(f->proc, B, 2, 3, 0, 0));
+	check_u64(B, space_move(f->proc, B, 2, 3, 0, 0));
 	check_entry(f->map, B, B + 3 * P, RW, ALL);
 }
 
@@ -82,7 +71,7 @@ in_place_to_the_end(void **state)
 	vm_offset_t start = MODEL_USER_MAX - 2 * P;
 
 	space_map(f->map, start, P, RW, ALL, 0);
-	check_u64(start, move(f->proc, start, 1, 2, 0, 0));
+	check_u64(start, space_move(f->proc, start, 1, 2, 0, 0));
 	model_user_store(f->proc, MODEL_USER_MAX - 1, 1);
 	check_kr(KERN_NO_SPACE, vm_map_move(f->map, start, 2 * P, 3 * P, &(vm_offset_t){0}, 0));
 }
@@ -96,8 +85,8 @@ keeps_attributes(void **state)
 	space_map(f->map, A, 2 * P, VM_PROT_READ, RW, MAP_DISABLE_COREDUMP);
 	check_kr(KERN_SUCCESS, vm_map_inherit(f->map, A, A + 2 * P, VM_INHERIT_ZERO));
 	check_kr(KERN_SUCCESS, vm_map_madvise(f->map, A, A + 2 * P, VM_ADVICE_RANDOM));
-	check_u64(A, move(f->proc, A, 2, 4, 0, 0));
-	check_u64(B, move(f->proc, A, 4, 6, B, FIXED));
+	check_u64(A, space_move(f->proc, A, 2, 4, 0, 0));
+	check_u64(B, space_move(f->proc, A, 4, 6, B, FIXED));
 	check_entry(f->map, B, B + 6 * P, VM_PROT_READ, RW);
 	e = space_entry(f->map, B + 5 * P);
 	check_u64(VM_INHERIT_ZERO, e->inheritance);
@@ -113,7 +102,7 @@ no_old_contents(void **state)
 
 	filled(f);
 	check_kr(KERN_SUCCESS, vm_map_remove(f->map, A + 4 * P, END));
-	check_u64(A, move(f->proc, A, 4, 8, 0, 0));
+	check_u64(A, space_move(f->proc, A, 4, 8, 0, 0));
 	check_fill(f->proc, A, 4, 1);
 	check_zero(f->proc, A + 4 * P, 4);
 }
@@ -128,8 +117,8 @@ extend_copy(void **state)
 	filled(f);
 	child = model_proc_fork(f->proc);
 	space_fill(child, A, 2, 50);
-	check_u64(A, move(child, A, PAGES, PAGES + 2, 0, 0));
-	check_u64(A, move(f->proc, A, PAGES, PAGES + 2, 0, 0));
+	check_u64(A, space_move(child, A, PAGES, PAGES + 2, 0, 0));
+	check_u64(A, space_move(f->proc, A, PAGES, PAGES + 2, 0, 0));
 	check_zero(child, END, 2);
 	space_fill(child, END, 2, 60);
 	check_zero(f->proc, END, 2);
@@ -154,9 +143,9 @@ extend_object(void **state)
 	vm_object_reference(object);
 	check_kr(KERN_SUCCESS,
 		 space_insert(f->map, object, P, A, A + P, RW, ALL, MAP_INHERIT_SHARE));
-	check_u64(A, move(f->proc, A, 1, 2, 0, 0));
+	check_u64(A, space_move(f->proc, A, 1, 2, 0, 0));
 	check_entry(f->map, A, A + 2 * P, RW, ALL);
-	check_u64(B, move(f->proc, A, 2, 4, B, FIXED));
+	check_u64(B, space_move(f->proc, A, 2, 4, B, FIXED));
 	check_entry(f->map, B, B + 4 * P, RW, ALL);
 	check_fill(f->proc, B, 3, 71);
 	check_u64(BUS_OBJERR, model_user_read(f->proc, B + 3 * P, &byte, 1));
@@ -177,7 +166,7 @@ extend_private_object(void **state)
 	check_kr(KERN_SUCCESS,
 		 space_insert(f->map, object, 0, A, A + 2 * P, RW, ALL, MAP_COPY_ON_WRITE));
 	model_user_store(f->proc, A, 5);
-	check_u64(A, move(f->proc, A, 2, 4, 0, 0));
+	check_u64(A, space_move(f->proc, A, 2, 4, 0, 0));
 	check_u64(5, model_user_load(f->proc, A));
 	check_u64(71, model_user_load(f->proc, A + P));
 	check_zero(f->proc, A + 2 * P, 2);
@@ -196,7 +185,7 @@ extend_upper_part(void **state)
 	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A, A + 4 * P, VM_PROT_READ, FALSE));
 	object = space_entry(f->map, A)->object;
 	check_u64(2, object->ref_count);
-	check_u64(A + 4 * P, move(f->proc, A + 4 * P, 4, 6, 0, 0));
+	check_u64(A + 4 * P, space_move(f->proc, A + 4 * P, 4, 6, 0, 0));
 	check_entry(f->map, A + 4 * P, END + 2 * P, RW, ALL);
 	assert_ptr_equal(object, space_entry(f->map, END)->object);
 	check_u64(PAGES + 2, object->size);
@@ -211,9 +200,9 @@ extend_into_a_hole(void **state)
 	struct vm_fixture *f = *state;
 
 	filled(f);
-	check_u64(B, move(f->proc, A, PAGES, PAGES, B, FIXED));
+	check_u64(B, space_move(f->proc, A, PAGES, PAGES, B, FIXED));
 	check_kr(KERN_SUCCESS, vm_map_remove(f->map, B + 2 * P, B + 5 * P));
-	check_u64(B, move(f->proc, B, 2, 5, 0, 0));
+	check_u64(B, space_move(f->proc, B, 2, 5, 0, 0));
 	check_entry(f->map, B, B + PAGES * P, RW, ALL);
 	check_fill(f->proc, B, 2, 1);
 	check_zero(f->proc, B + 2 * P, 3);
@@ -252,7 +241,7 @@ extend_copy_to_share(void **state)
 	check_kr(KERN_SUCCESS, vm_map_inherit(f->map, A, END, VM_INHERIT_SHARE));
 	check_kr(KERN_SUCCESS, vm_map_remove(f->map, A + 4 * P, END));
 	assert_true(space_entry(f->map, A)->eflags & VM_ENTRY_NEEDS_COPY);
-	check_u64(A, move(f->proc, A, 4, 6, 0, 0));
+	check_u64(A, space_move(f->proc, A, 4, 6, 0, 0));
 	check_zero(f->proc, A + 4 * P, 2);
 	check_fill(f->proc, A, 4, 1);
 	check_fill(child, A, PAGES, 1);
@@ -268,7 +257,7 @@ extend_shared_once(void **state)
 	space_map(f->map, A, PAGES * P, RW, ALL, MAP_INHERIT_SHARE);
 	space_fill(f->proc, A, PAGES, 1);
 	model_proc_destroy(model_proc_fork(f->proc));
-	check_u64(A, move(f->proc, A, PAGES, PAGES + 2, 0, 0));
+	check_u64(A, space_move(f->proc, A, PAGES, PAGES + 2, 0, 0));
 	check_entry(f->map, A, END + 2 * P, RW, ALL);
 	check_zero(f->proc, END, 2);
 	check_fill(f->proc, A, PAGES, 1);
@@ -283,7 +272,7 @@ extend_uncharged(void **state)
 	struct vm_object *object = space_object(2, 70);
 
 	space_map_object(f->map, object, A, RW, ALL, MAP_COPY_ON_WRITE | MAP_ACC_NO_CHARGE);
-	check_u64(A, move(f->proc, A, 2, 4, 0, 0));
+	check_u64(A, space_move(f->proc, A, 2, 4, 0, 0));
 	check_u64(0, vm_charge_used());
 	check_zero(f->proc, A + 2 * P, 2);
 	vm_object_deallocate(object);

@@ -215,12 +215,4 @@ op_move(void)
 	X(op_shrink, "vm_map_move that shrinks", UNCHANGED, TAKES)               \
 	X(op_move, "vm_map_move to another place", UNCHANGED, TAKES)
 
-OPERATIONS(SWEEP_FUNCTION)
-
-int
-main(void)
-{
-	static const struct host_test tests[] = {OPERATIONS(SWEEP_TEST)};
-
-	return host_run(&vm_fixture, tests, ARRAY_SIZE(tests));
-}
+SWEEP_MAIN(OPERATIONS)

@@ -187,12 +187,4 @@ op_split(void)
 	X(op_residency, "vm_map_residency", UNCHANGED, 0)                            \
 	X(op_split, "vm_object_split", UNCHANGED, 0)
 
-OPERATIONS(SWEEP_FUNCTION)
-
-int
-main(void)
-{
-	static const struct host_test tests[] = {OPERATIONS(SWEEP_TEST)};
-
-	return host_run(&vm_fixture, tests, ARRAY_SIZE(tests));
-}
+SWEEP_MAIN(OPERATIONS)

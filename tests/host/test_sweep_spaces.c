@@ -69,12 +69,4 @@ op_relative_goes(void)
 	X(op_alloc_space, "vmspace_alloc", UNCHANGED, 0)  \
 	X(op_relative_goes, "the end of a relative", SAME_MEANING, 0)
 
-OPERATIONS(SWEEP_FUNCTION)
-
-int
-main(void)
-{
-	static const struct host_test tests[] = {OPERATIONS(SWEEP_TEST)};
-
-	return host_run(&vm_fixture, tests, ARRAY_SIZE(tests));
-}
+SWEEP_MAIN(OPERATIONS)

@@ -291,7 +291,9 @@ failure(void **state)
 
 struct call {
 	struct vm_fixture *f;
+	bool invalidate;
 	kern_return_t kr;
+	struct thread *thread;
 };
 
 static void
@@ -299,19 +301,35 @@ call(void *arg)
 {
 	struct call *c = arg;
 
-	c->kr = sync(c->f, A, END);
+	c->kr = vm_map_sync(c->f->map, A, END, TRUE, c->invalidate);
 }
 
-/* syncing: a thread that waits for the silent pager. */
-static struct thread *
-syncing(struct vm_fixture *f, struct call *c)
+/* syncing: a thread that waits for the silent pager.  synced: it has ended; with which result. */
+static void
+syncing(struct vm_fixture *f, struct call *c, bool invalidate)
 {
-	struct thread *t;
+	*c = (struct call){f, invalidate, -1, NULL};
+	pager.silent = true;
+	c->thread = model_thread_start("syncer", call, c);
+	model_thread_await_sleep(c->thread);
+}
 
-	*c = (struct call){f, -1};
-	t = model_thread_start("syncer", call, c);
-	model_thread_await_sleep(t);
-	return t;
+static kern_return_t
+synced(struct call *c)
+{
+	model_thread_join(c->thread);
+	return c->kr;
+}
+
+/* first_awaited: all pages are changed, the first one is an entry of its own, and a thread waits until
+ * that is written. */
+static void
+first_awaited(struct vm_fixture *f, struct call *c, bool invalidate)
+{
+	mapped(f, 0);
+	space_fill(f->proc, A, PAGES, 50);
+	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A, A + P, VM_PROT_READ, FALSE));
+	syncing(f, c, invalidate);
 }
 
 /* Meanwhile nothing is locked, and a second one waits for the page that the first is writing. */
@@ -319,22 +337,18 @@ static void
 slow_pager(void **state)
 {
 	struct vm_fixture *f = *state;
-	struct thread *t[2];
 	struct call c[2];
 
 	mapped(f, 0);
 	model_user_store(f->proc, A + P, 50);
-	pager.silent = true;
-	t[0] = syncing(f, &c[0]);
-	t[1] = syncing(f, &c[1]);
+	for (size_t i = 0; i < 2; i++)
+		syncing(f, &c[i], false);
 	check_u64(1, pager.puts);
 	space_map(f->map, END, P, VM_PROT_RW, VM_PROT_ALL, 0);
 	model_user_store(f->proc, A, 60);
 	model_pager_speak(&pager, VM_PAGER_OK);
-	for (size_t i = 0; i < 2; i++) {
-		model_thread_join(t[i]);
-		check_kr(KERN_SUCCESS, c[i].kr);
-	}
+	for (size_t i = 0; i < 2; i++)
+		check_kr(KERN_SUCCESS, synced(&c[i]));
 	check_u64(50, pager.page[1][0]);
 	check_u64(1, pager.puts);
 }
@@ -344,19 +358,15 @@ static void
 slow_failure(void **state)
 {
 	struct vm_fixture *f = *state;
-	struct thread *t[2];
 	struct call c[2];
 
 	mapped(f, 0);
 	model_user_store(f->proc, A + P, 50);
-	pager.silent = true;
-	t[0] = syncing(f, &c[0]);
-	t[1] = syncing(f, &c[1]);
+	for (size_t i = 0; i < 2; i++)
+		syncing(f, &c[i], false);
 	model_pager_speak(&pager, VM_PAGER_ERROR);
-	for (size_t i = 0; i < 2; i++) {
-		model_thread_join(t[i]);
-		check_kr(KERN_FAILURE, c[i].kr);
-	}
+	for (size_t i = 0; i < 2; i++)
+		check_kr(KERN_FAILURE, synced(&c[i]));
 	check_u64(2, pager.puts);
 	pager.answer = VM_PAGER_OK;
 }
@@ -366,18 +376,12 @@ static void
 unmapped_meanwhile(void **state)
 {
 	struct vm_fixture *f = *state;
-	struct thread *t;
 	struct call c;
 
-	mapped(f, 0);
-	space_fill(f->proc, A, PAGES, 50);
-	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A, A + P, VM_PROT_READ, FALSE));
-	pager.silent = true;
-	t = syncing(f, &c);
+	first_awaited(f, &c, false);
 	check_kr(KERN_SUCCESS, vm_map_remove(f->map, A, A + 2 * P));
 	model_pager_speak(&pager, VM_PAGER_OK);
-	model_thread_join(t);
-	check_kr(KERN_INVALID_ADDRESS, c.kr);
+	check_kr(KERN_INVALID_ADDRESS, synced(&c));
 	check_u64(50, pager.page[0][0]);
 	check_u64(1, pager.puts);
 }
@@ -387,28 +391,14 @@ static void
 guarded_meanwhile(void **state)
 {
 	struct vm_fixture *f = *state;
-	struct thread *t;
 	struct call c;
 
-	mapped(f, 0);
-	space_fill(f->proc, A, PAGES, 50);
-	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A, A + P, VM_PROT_READ, FALSE));
-	pager.silent = true;
-	t = syncing(f, &c);
+	first_awaited(f, &c, false);
 	check_kr(KERN_SUCCESS, vm_map_remove(f->map, A + P, A + 2 * P));
 	space_map(f->map, A + P, P, VM_PROT_NONE, VM_PROT_NONE, MAP_CREATE_GUARD);
 	model_pager_speak(&pager, VM_PAGER_OK);
-	model_thread_join(t);
-	check_kr(KERN_INVALID_ADDRESS, c.kr);
+	check_kr(KERN_INVALID_ADDRESS, synced(&c));
 	check_u64(1, pager.puts);
-}
-
-static void
-call_invalidate(void *arg)
-{
-	struct call *c = arg;
-
-	c->kr = invalidate(c->f, A, END);
 }
 
 /* What was wired meanwhile stays mapped. */
@@ -416,20 +406,13 @@ static void
 wired_meanwhile(void **state)
 {
 	struct vm_fixture *f = *state;
-	struct call c = {f, -1};
-	struct thread *t;
+	struct call c;
 	uint64_t faults;
 
-	mapped(f, 0);
-	space_fill(f->proc, A, PAGES, 50);
-	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A, A + P, VM_PROT_READ, FALSE));
-	pager.silent = true;
-	t = model_thread_start("syncer", call_invalidate, &c);
-	model_thread_await_sleep(t);
+	first_awaited(f, &c, true);
 	check_kr(KERN_SUCCESS, vm_map_wire(f->map, A + 3 * P, A + 4 * P, VM_MAP_WIRE_USER));
 	model_pager_speak(&pager, VM_PAGER_OK);
-	model_thread_join(t);
-	check_kr(KERN_SUCCESS, c.kr);
+	check_kr(KERN_SUCCESS, synced(&c));
 	faults = model_fault_count();
 	check_u64(53, model_user_load(f->proc, A + 3 * P));
 	check_u64(faults, model_fault_count());
@@ -441,17 +424,11 @@ static void
 killed_at_once(void **state)
 {
 	struct vm_fixture *f = *state;
-	struct thread *t;
 	struct call c;
 
-	mapped(f, 0);
-	space_fill(f->proc, A, PAGES, 50);
-	check_kr(KERN_SUCCESS, vm_map_protect(f->map, A, A + P, VM_PROT_READ, FALSE));
-	pager.silent = true;
-	t = syncing(f, &c);
-	model_thread_kill(t);
-	model_thread_join(t);
-	check_kr(KERN_ABORTED, c.kr);
+	first_awaited(f, &c, false);
+	model_thread_kill(c.thread);
+	check_kr(KERN_ABORTED, synced(&c));
 	check_u64(1, pager.puts);
 	pager.silent = false;
 }
@@ -460,18 +437,15 @@ static void
 killed(void **state)
 {
 	struct vm_fixture *f = *state;
-	struct thread *t[2];
 	struct call c[2];
 
 	mapped(f, 0);
 	space_fill(f->proc, A, 2, 50);
-	pager.silent = true;
-	t[0] = syncing(f, &c[0]);
-	t[1] = syncing(f, &c[1]);
+	for (size_t i = 0; i < 2; i++)
+		syncing(f, &c[i], false);
 	for (size_t i = 2; i-- > 0;) {
-		model_thread_kill(t[i]);
-		model_thread_join(t[i]);
-		check_kr(KERN_ABORTED, c[i].kr);
+		model_thread_kill(c[i].thread);
+		check_kr(KERN_ABORTED, synced(&c[i]));
 	}
 	check_u64(1, pager.puts);
 	pager.silent = false;

@@ -36,6 +36,16 @@ space_map_object(vm_map_t map, struct vm_object *object, vm_offset_t start, vm_p
 		 space_insert(map, object, 0, start, start + ptoa(object->size), prot, max, cow));
 }
 
+vm_offset_t
+space_move(struct proc *p, vm_offset_t start, size_t old, size_t new, vm_offset_t to, int flags)
+{
+	vm_offset_t addr = to;
+
+	check_kr(KERN_SUCCESS,
+		 vm_map_move(model_proc_map(p), start, ptoa(old), ptoa(new), &addr, flags));
+	return addr;
+}
+
 vm_map_entry_t
 space_entry(vm_map_t map, vm_offset_t va)
 {

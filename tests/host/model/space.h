@@ -22,6 +22,10 @@ void space_map(vm_map_t map, vm_offset_t start, vm_size_t size, vm_prot_t prot, 
 void space_map_object(vm_map_t map, struct vm_object *object, vm_offset_t start, vm_prot_t prot,
 		      vm_prot_t max, int cow);
 
+/* space_move: vm_map_move, which must succeed; where the range is now.  Lengths in pages. */
+vm_offset_t space_move(struct proc *p, vm_offset_t start, size_t old, size_t new, vm_offset_t to,
+		       int flags);
+
 /* space_entry: the entry that contains va, NULL if none does.  Takes the lock. */
 vm_map_entry_t space_entry(vm_map_t map, vm_offset_t va);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Stacks of tests. */
 #include "model/kernel.h"
+#include "model/snapshot.h"
 #include "model/stacks.h"
 #include "vm/vmspace.h"
 
@@ -99,6 +100,15 @@ check_stack(vm_map_t map, vm_offset_t bottom, vm_offset_t start, vm_offset_t top
 	assert_true(lowest->eflags & VM_ENTRY_GROWS_DOWN);
 	check_u64(prot, lowest->protection);
 	check_u64(max, lowest->max_protection);
+}
+
+void
+check_no_growth(struct vm_fixture *f, kern_return_t expected, vm_offset_t addr)
+{
+	struct map_snapshot *before = map_snapshot_take(f->map);
+
+	check_kr(expected, vm_map_growstack(f->proc, addr));
+	check_unchanged(before, f->map);
 }
 
 void

@@ -37,6 +37,9 @@ unsigned stack_entries(vm_map_t map, vm_offset_t top);
 void check_stack(vm_map_t map, vm_offset_t bottom, vm_offset_t start, vm_offset_t top,
 		 vm_prot_t prot, vm_prot_t max);
 
+/* check_no_growth: vm_map_growstack says this of addr, and changes nothing. */
+void check_no_growth(struct vm_fixture *f, kern_return_t expected, vm_offset_t addr);
+
 /* map_pages: anonymous memory, charged, at an address that is free. */
 void map_pages(vm_map_t map, vm_offset_t addr, vm_size_t size, vm_prot_t prot);
 

@@ -96,4 +96,13 @@ void sweep(void **state, const struct operation *op);
 #define SWEEP_TEST(function, what, promised, traits) \
 	{"OOM: every allocation of " what, sweep_##function},
 
+/* SWEEP_MAIN: the program that runs such a table. */
+#define SWEEP_MAIN(operations)                                                    \
+	operations(SWEEP_FUNCTION) int main(void)                                 \
+	{                                                                         \
+		static const struct host_test tests[] = {operations(SWEEP_TEST)}; \
+                                                                                  \
+		return host_run(&vm_fixture, tests, ARRAY_SIZE(tests));           \
+	}
+
 #endif
