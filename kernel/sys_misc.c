@@ -97,7 +97,9 @@ sys_log(const struct trapframe *tf)
 int64_t
 sys_console_write(const struct trapframe *tf)
 {
-	return write_text(ARG0(tf), ARG1(tf), run_mode() ? write_output : console_write);
+	bool apart = run_mode() && debugcon_is_there(DEBUGCON_OUTPUT);
+
+	return write_text(ARG0(tf), ARG1(tf), apart ? write_output : console_write);
 }
 
 /* writable: can all of this be written?  It is faulted in, so that the answer is likely to last. */

@@ -34,6 +34,12 @@ cpu_exit(uint32_t code)
 		__asm__ volatile("hlt");
 }
 
+bool
+debugcon_is_there(uint16_t port)
+{
+	return io_in8(port) == DEBUGCON_ANSWER;
+}
+
 void
 debugcon_write(uint16_t port, const char *s, size_t n)
 {

@@ -149,8 +149,8 @@ features_print(void)
 {
 	const struct cpu_features *f = &cpu_features;
 
-	kprintf("cpu: %s (%s), NX WP%s%s%s%s%s%s%s%s\n", f->brand[0] != '\0' ? f->brand : "unnamed",
+	kprintf("cpu: %s (%s), NX WP%s%s%s%s%s%s%s\n", f->brand[0] != '\0' ? f->brand : "unnamed",
 		f->vendor, f->smep ? " SMEP" : "", f->smap ? " SMAP" : "", f->umip ? " UMIP" : "",
 		f->global_pages ? " PGE" : "", f->gbpages ? " 1G-pages" : "",
-		f->fsgsbase ? " FSGSBASE" : "", f->xsave ? " XSAVE" : "", f->pcid ? " (PCID)" : "");
+		f->fsgsbase ? " FSGSBASE" : "", f->xsave ? " XSAVE" : "");
 }

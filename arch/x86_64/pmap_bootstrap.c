@@ -21,6 +21,7 @@
  */
 #include "arch/x86_64/pmap_private.h"
 #include "kernel/base/panic.h"
+#include "kernel/base/print.h"
 #include "vm/vm_phys.h"
 #include "vm/vm_phys_early.h"
 #include <machine/features.h>
@@ -201,6 +202,8 @@ pmap_bootstrap(void)
 	pmap_forget_tables(curcpu());
 	tlb_load(kernel_pmap);
 	pmap_cpu_init();
+	kprintf("pmap: address spaces have %s\n",
+		(cr4_read() & CR4_PCIDE) != 0 ? "tags (PCIDs)" : "no tags");
 }
 
 void

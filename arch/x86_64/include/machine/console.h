@@ -3,6 +3,7 @@
 #ifndef MACHINE_CONSOLE_H
 #define MACHINE_CONSOLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,10 @@ void console_input_taken(size_t n);
 #define DEBUGCON_STATUS	  0xe9 /* how a program ended */
 #define DEBUGCON_OUTPUT	  0xea /* what it printed */
 #define DEBUGCON_COVERAGE 0xeb /* BUILD=coverage: what was executed, as tools/coverage reads it */
+#define DEBUGCON_ANSWER	  0xe9 /* what each of them answers when it is read */
+
+/* debugcon_is_there: does somebody listen on this port? */
+bool debugcon_is_there(uint16_t port);
 
 /* debugcon_write: n bytes to one of these ports; lost where there is none. */
 void debugcon_write(uint16_t port, const char *s, size_t n);

@@ -13,7 +13,7 @@ struct cpu_features {
 	bool smep, smap, umip; /* on where present */
 	bool global_pages;     /* on */
 	bool machine_check;    /* on */
-	bool pcid;	       /* recorded, not on: pmap.c decides */
+	bool pcid;	       /* pmap_cpu_init switches it on */
 	bool invpcid;
 	bool fsgsbase; /* on */
 	bool gbpages;  /* 1 GiB pages */
