@@ -20,6 +20,7 @@
 ## make test-plants [P=text]      do host tests notice planted faults?
 ## make test-models [M=text]      all states of the models of the kernel's protocols, by Spin
 ## make test-qemu [T=pattern] [SMP=n]             boots and user programs, on 1, 2 and 4 processors
+## make test-bochs                x2APIC and PCIDs, which QEMU's processors lack, in Bochs
 ## make torture [SECONDS=n] [SEED=n] [SMP=n]      many threads at once, random operations
 ## make boots [N=50] [SMP=4]      boot again and again: does each processor come, each time?
 ## make coverage                  what of vm/ the tests of host and machine execute
@@ -279,9 +280,10 @@ doctor:
 		exit 1; }
 	@tools/doctor
 
-.PHONY: test test-host test-race test-plants test-models test-qemu test-behaviours
+.PHONY: test test-host test-race test-plants test-models test-qemu test-bochs test-behaviours
 test: setup
-	@tools/test-all $(SUBMAKE) -- test-host test-plants test-models test-qemu test-behaviours
+	@tools/test-all $(SUBMAKE) -- \
+		test-host test-plants test-models test-qemu test-bochs test-behaviours
 
 test-host:
 	@$(SUBMAKE) -C tests/host O=$(abspath build)/host test
@@ -310,6 +312,9 @@ test-race:
 test-qemu: all iso
 	@PAGODA_BUILD_DIR=$(O) PAGODA_SMP=$(SMP) PAGODA_CPUS='$(TEST_CPUS)' JOBS=$(JOBS) \
 		tools/test-qemu '$(T)'
+
+test-bochs: all
+	@PAGODA_BUILD_DIR=$(O) JOBS=$(JOBS) $(PROVE) --failures --comments --exec '' tests/bochs/*.t
 
 torture: all
 	@tools/run --smp $(or $(filter-out 1,$(SMP)),4) --timeout $$(( $(or $(SECONDS),60) * 3 + 60 )) \
