@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The other emulator: Bochs, whose processors have what those of QEMU's emulation lack, x2APIC and
-PCIDs.  The one place that configures it and judges its end.
+PCIDs (but it forgets what has a tag at each load of CR3).  The one place that configures it and
+judges its end.
 
     result = bochs.boot(cmdline="run=tests/smp", smp=4, timeout=60)
     result.kind      "done"          the kernel switched the machine off in good order
