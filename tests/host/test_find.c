@@ -510,11 +510,48 @@ limit_race(void **state)
 	check_kr(KERN_RESOURCE_SHORTAGE, r[0].kr == KERN_SUCCESS ? r[1].kr : r[0].kr);
 }
 
+/* Searches that are not followed by an insertion: each for itself finds the first fit. */
+static void
+fnd_01_again(void **state)
+{
+	struct vm_fixture *f = *state;
+
+	block(f->map, MODEL_USER_MIN, A);
+	block(f->map, A + P, A + 4 * P);
+	block(f->map, A + 6 * P, A + 8 * P);
+	vm_map_lock(f->map);
+	for (int i = 0; i < 2; i++) {
+		check_u64(A + 4 * P, vm_map_findspace(f->map, MODEL_USER_MIN, 2 * P));
+		check_u64(A, vm_map_findspace(f->map, MODEL_USER_MIN, P));
+		check_u64(A, vm_map_findspace(f->map, MODEL_USER_MIN, P));
+		check_u64(A + 8 * P, vm_map_findspace(f->map, MODEL_USER_MIN, 3 * P));
+	}
+	vm_map_unlock(f->map);
+}
+
+/* A range that begins and ends in the midst of pages, or does one of both. */
+static void
+fixed_unaligned(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct map_snapshot *before;
+
+	space_map(f->map, A, 4 * P, RW, ALL, 0);
+	before = map_snapshot_take(f->map);
+	check_kr(KERN_INVALID_ARGUMENT,
+		 vm_map_fixed(f->map, NULL, 0, A + 8, 2 * P - 8, RW, ALL, 0));
+	check_kr(KERN_INVALID_ARGUMENT, vm_map_fixed(f->map, NULL, 0, A, 2 * P - 8, RW, ALL, 0));
+	check_kr(KERN_INVALID_ARGUMENT, vm_map_fixed(f->map, NULL, 0, A + 8, 2 * P, RW, ALL, 0));
+	check_unchanged(before, f->map);
+}
+
 int
 main(void)
 {
 	static const struct host_test tests[] = {
 	    {"FND-01: first fit at or above the hint", fnd_01},
+	    {"FND-01: a search for more does not hide what is free for less", fnd_01_again},
+	    {"FND: an unaligned fixed range is an invalid argument", fixed_unaligned},
 	    {"FND-02: a hint inside an entry means the first gap after it", fnd_02},
 	    {"FND-03: the whole space fits, a page more does not", fnd_03},
 	    {"FND-04: lengths and hints near 2^64 find no space and do not wrap", fnd_04},

@@ -7,6 +7,8 @@
 #include "model/vm_fixture.h"
 #include "vm/vm_charge.h"
 #include "vm/vm_object.h"
+#include "vm/vm_page.h"
+#include "vm/vm_radix.h"
 #include "vm/vmspace.h"
 
 #define P PAGE_SIZE
@@ -496,6 +498,62 @@ no_memory(void **state)
 	check_u64(3 * P, vm_charge_used());
 }
 
+/* charge_it: another one who shows the object has had it charged. */
+static void
+charge_it(void *arg)
+{
+	struct vm_object *object = arg;
+
+	assert_true(vm_charge(2 * P));
+	vm_object_set_charge(object, 2 * P);
+}
+
+/* What was charged for an object that another has charged meanwhile is given back. */
+static void
+ins_08_meanwhile(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = space_object(2, 1);
+
+	map_drop_spares(f->map);
+	model_fail_calls(1, charge_it, object); /* when the entry is made */
+	space_map_object(f->map, object, A, RW, ALL, 0);
+	check_u64(2 * P, vm_charge_used());
+	vm_object_deallocate(object);
+}
+
+/* A view that will be a copy does not make the object one that is shared and charged as a whole. */
+static void
+ins_08_private_view(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = space_object(2, 1);
+
+	space_map_object(f->map, object, A, R, ALL, MAP_COPY_ON_WRITE);
+	check_u64(0, object->flags & (VM_OBJECT_SHARED | VM_OBJECT_NAMED));
+	space_map_object(f->map, object, A + 4 * P, R, ALL, 0);
+	check_u64(VM_OBJECT_SHARED, object->flags & (VM_OBJECT_SHARED | VM_OBJECT_CHARGED));
+	vm_object_deallocate(object);
+}
+
+/* A page that is there, but not filled. */
+static void
+ins_10_invalid(void **state)
+{
+	struct vm_fixture *f = *state;
+	struct vm_object *object = space_object(3, 1);
+	struct vm_page *m;
+
+	rwlock_write(&object->lock);
+	m = vm_radix_lookup(&object->pages, 1);
+	m->flags &= (uint8_t)~VM_PAGE_VALID;
+	rwlock_write_unlock(&object->lock);
+	space_map_object(f->map, object, A, R, ALL, MAP_PREFAULT);
+	check_u64(2, pmap_resident_count(f->pmap));
+	assert_null(space_mapped(f->map, A + P));
+	vm_object_deallocate(object);
+}
+
 int
 main(void)
 {
@@ -515,10 +573,13 @@ main(void)
 	    {"INS-07: a failure leaves the object's reference with the caller", ins_07},
 	    {"INS-08: a refused charge changes nothing; only private writable memory is charged",
 	     ins_08},
+	    {"INS-08: what another has charged meanwhile is not charged twice", ins_08_meanwhile},
+	    {"INS-08: a private view does not make an object a shared one", ins_08_private_view},
 	    {"INS-09: a guard has no object and no rights, and does not count", ins_09},
 	    {"INS-10: PREFAULT maps resident pages and allocates none", ins_10},
 	    {"INS-10: PREFAULT of a private view grants no write to the object", ins_10_private},
 	    {"INS-10: PREFAULT from an offset, with any rights", ins_10_offset},
+	    {"INS-10: PREFAULT maps no page that is not valid", ins_10_invalid},
 	    {"INS-11: below 64 KiB and at the ends of the space nothing can be inserted", ins_11},
 	    {"INS-11: ... nor by fixed requests", ins_11_fixed},
 	    {"INS: write and execute together are refused on a W^X map only", wxorx},
