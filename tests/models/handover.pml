@@ -3,8 +3,12 @@
  * The scheduler's hand-over: a thread is run by one processor at a time, and its stack is left
  * before anybody else relies on that.
  *
- * To be read beside kernel/base/sched.c (and sched_life.c), whose functions have the same names
- * here.
+ * To be read beside the code; what is modelled has the name of the function it models:
+ *
+ *	kernel/base/sched.c		enqueue, lock_runq_of, requeue, switch_away, after_switch,
+ *					sched_block, sched_yield, sched_wakeup, sched_steal,
+ *					sched_hold, become_ready, take_best
+ *	kernel/base/sched_life.c	sched_exit, wait_until_left
  *
  * Two processors, each with its idle thread, and threads 0 to 2: 0 and 1 run at first, 2 is
  * ready. Whatever runs goes on for a while, yields (or is preempted, which is the same here), and

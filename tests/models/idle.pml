@@ -2,11 +2,13 @@
 /*
  * Idle processors: no thread waits on a queue while a processor has nothing to do.
  *
- * To be read beside kernel/base/sched.c and sched_life.c; the functions have the same names here.
+ * To be read beside the code; what is modelled has the name of the function it models (but the
+ * steps of idle_main and sched_steal are those of `phase`, see below):
  *
- *	enqueue, notify, call_idle, requeue, switch_away, after_switch, look_for_rivals, steal_from,
- *	sched_look		sched.c
- *	idle_main, sched_steal	the steps of `phase`: see below
+ *	kernel/base/sched.c		enqueue, notify, call_idle, note_idle, requeue,
+ *					switch_away, after_switch, look_for_rivals, steal_from,
+ *					sched_look, sched_steal
+ *	kernel/base/sched_life.c	idle_main
  *
  * A process is a processor, with what runs on it.  Threads 0 to CPUS-1 run at first, one on each
  * processor; the others sleep.  Whatever runs may be interrupted, may wake one that sleeps, by
@@ -61,8 +63,9 @@ byte idles_hands[CPUS]; /* likewise, of its idle thread while another one runs; 
 bool preempt_pending[CPUS];
 bool interrupt[CPUS]; /* VECTOR_RESCHED is pending */
 
-/* Where the idle thread is.  LOOK + n: sched_steal looks at the n-th of the others; not preemptible
- * up to DECIDE, where the idle hook runs; then interrupts go off, and it halts, or looks again. */
+/* Where the idle thread is in idle_main.  LOOK + n: sched_steal looks at the n-th of the others;
+ * not preemptible up to DECIDE, where the idle hook runs; then interrupts go off, and it halts, or
+ * looks again. */
 byte phase[CPUS];
 #define START	 0
 #define LOOK	 1

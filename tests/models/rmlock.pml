@@ -2,7 +2,14 @@
 /*
  * Read-mostly locks: counts of readers, one a processor, against `closed`.
  *
- * To be read beside kernel/base/rmlock.h and rmlock.c, whose functions have the same names here.
+ * To be read beside the code; what is modelled has the name of the function it models:
+ *
+ *	kernel/base/rmlock.h		rmlock_read, rmlock_read_unlock, rmlock_write,
+ *					rmlock_write_unlock, rmlock_readers
+ *	kernel/base/rmlock.c		rmlock_read_slowly, rmlock_back_out, rmlock_reader_left,
+ *					rmlock_wait_for_readers, try_close, rmlock_tryupgrade,
+ *					rmlock_downgrade
+ *
  * The rwlock in it is taken as right: who may not enter waits, and it wakes whom it should.  Of
  * the sleep queue there is what a single waiter needs (sleepq.pml has all of it).
  *

@@ -4,12 +4,16 @@
  *
  * To be read beside the code; what is modelled has the name of the function it models:
  *
- *	pmap_activate, pmap_shootdown's `active`	arch/x86_64/pmap.c
- *	pcid_select, tlb_load, pmap_invalidate_range	arch/x86_64/pmap_tlb.c
- *	ask, tlb_serve, forget, shootdown_leave		arch/x86_64/shootdown.c
- *	spinlock_wait, cpu_spin_poll			kernel/base/spinlock.c, <machine/cpu.h>
- *	change						op_remove, op_protect, mapping_replace: an
- *							entry, flush, and then the frame is free
+ *	arch/x86_64/pmap.c		pmap_activate, pmap_destroy
+ *	arch/x86_64/pmap_tlb.c		pcid_select, tlb_load, pmap_invalidate_range
+ *	arch/x86_64/shootdown.c		ask, others, tlb_serve, forget, shootdown_leave,
+ *					shootdown_interrupt
+ *	arch/x86_64/context.c		context_switch
+ *	kernel/base/spinlock.h		spinlock_lock
+ *	arch/x86_64/include/machine/cpu.h	cpu_spin_poll
+ *
+ * change() is what op_remove, op_protect and mapping_replace do: an entry, flush, and then the
+ * frame is free.
  *
  * Three processors, two user spaces of one page each, and the kernel's space, where no user page
  * is known.  A process is a processor; between two of its steps any other may take steps.  A
@@ -61,7 +65,7 @@
 /* A pmap.  Its frames have numbers of their own; while one is mapped the other one is free. */
 byte pte[SPACES];	 /* frame mapped, 0: none */
 byte going[SPACES];	 /* the frame that is being taken away: not free yet */
-bool locked[SPACES];	 /* pmap->lock */
+bool locked[SPACES];	 /* the lock of its page table */
 byte in_use[SPACES + 1]; /* active: processors that have it loaded */
 byte stale[SPACES];	 /* processors that must flush when they load it */
 bool dying, destroyed;	 /* space 0 */

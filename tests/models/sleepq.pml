@@ -2,9 +2,14 @@
 /*
  * Sleep and wake: the machine in one word by which a wait ends once.
  *
- * To be read beside kernel/base/sleepq.c, whose functions have the same names here; sched_block()
- * and sched_wakeup() are those of kernel/base/sched.c, as far as they matter: a run queue's lock,
- * and a thread that sleeps or does not.
+ * To be read beside the code; what is modelled has the name of the function it models:
+ *
+ *	kernel/base/sleepq.c		sleepq_prepare, sleepq_cancel, sleepq_wait,
+ *					sleepq_wake_one, sleepq_expire, sleepq_interrupt,
+ *					wait_change, wait_end, wait_finish, wait_commit
+ *	kernel/base/sched.c		sched_block, sched_wakeup, sched_kill, become_ready
+ *
+ * Of the scheduler there is what matters: a run queue's lock, and a thread that sleeps or does not.
  *
  * Two threads wait on one channel for tokens; who gets none sleeps.  Thread 0 may be killable,
  * and may have a deadline: all combinations are tried.  One process brings one token or two, each
