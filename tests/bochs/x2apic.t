@@ -66,7 +66,7 @@ def program(run):
 
 
 def judge(run, result):
-    """One result for each test of the program, which speaks TAP, and there are as many as planned."""
+    """One result for each test of the program, which speaks TAP; there are as many as planned."""
     smp, path, *_ = run
     name = f"{path} on {on(smp)}"
     features(name, result, smp)
