@@ -545,12 +545,28 @@ fixed_unaligned(void **state)
 	check_unchanged(before, f->map);
 }
 
+/* Who places a stack has the process lock meanwhile; who places other memory need not wait for it. */
+static void
+fixed_process_lock(void **state)
+{
+	struct vm_fixture *f = *state;
+	uint64_t locks = model_proc_lock_count(f->proc);
+
+	check_kr(KERN_SUCCESS, vm_map_fixed(f->map, NULL, 0, A, 4 * P, RW, ALL, 0));
+	check_u64(0, model_proc_lock_count(f->proc) - locks);
+	check_kr(KERN_SUCCESS, vm_map_fixed(f->map, NULL, 0, A, 64 * P, RW, ALL, MAP_STACK_AREA));
+	check_u64(1, model_proc_lock_count(f->proc) - locks);
+	assert_false(model_proc_is_locked(f->proc));
+}
+
 int
 main(void)
 {
 	static const struct host_test tests[] = {
 	    {"FND-01: first fit at or above the hint", fnd_01},
 	    {"FND-01: a search for more does not hide what is free for less", fnd_01_again},
+	    {"FND-09: a stack is placed under the process lock, other memory is not",
+	     fixed_process_lock},
 	    {"FND: an unaligned fixed range is an invalid argument", fixed_unaligned},
 	    {"FND-02: a hint inside an entry means the first gap after it", fnd_02},
 	    {"FND-03: the whole space fits, a page more does not", fnd_03},
