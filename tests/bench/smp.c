@@ -20,15 +20,19 @@ static volatile int smp_go, smp_ready;
 static int
     smp_kind; /* 0: page faults, 1: user-only control loop, 2: null syscalls, 3, 4: mappings */
 #define SMP_MAPPINGS 20000
-static volatile uint64_t smp_sink;
 static void
 smp_work(void)
 {
 	if (smp_kind == 1) { /* control: what this host can give two CPUs at all */
-		uint64_t x = 1;
-		for (int i = 0; i < smp_rounds * 2000000; i++)
-			x = x * 6364136223846793005ull + 1442695040888963407ull;
-		smp_sink = x;
+		/* several sequences: where two CPUs of the host are halves of one core it says so */
+		volatile uint64_t sink[8];
+		uint64_t x[8] = {0};
+		for (int i = 0; i < smp_rounds * 250000; i++)
+			for (int j = 0; j < 8; j++)
+				x[j] = x[j] * 6364136223846793005ull + 1442695040888963407ull;
+		for (int j = 0; j < 8; j++)
+			sink[j] = x[j];
+		(void)sink;
 		return;
 	}
 	if (smp_kind == 2) {
