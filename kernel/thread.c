@@ -313,13 +313,16 @@ int
 thread_stop(struct uthread *ut)
 {
 	enum sleepq_result result = SLEEPQ_WOKEN;
+	bool stopped;
 	int error = 0;
 
 	spinlock_lock(&thread_lock);
 	for (;;) {
 		ut->thread.stop_pending = true;
 		sched_poke(&ut->thread);
-		if (ut->leaving || is_stopped(ut) || result == SLEEPQ_KILLED)
+		/* Asked once: who sleeps in a call may wake at any time, and stops when that returns. */
+		stopped = is_stopped(ut);
+		if (ut->leaving || stopped || result == SLEEPQ_KILLED)
 			break;
 		/* Who falls asleep inside a call tells nobody: look again after a while. */
 		sleepq_prepare(&ut->stopped, "stop");
@@ -329,7 +332,7 @@ thread_stop(struct uthread *ut)
 	}
 	if (ut->leaving)
 		error = ESRCH;
-	else if (!is_stopped(ut))
+	else if (!stopped)
 		error = EINTR;
 	spinlock_unlock(&thread_lock);
 	return error;

@@ -123,6 +123,22 @@ counts_are_usual(void)
 }
 
 #define SETTLE_TRIES 200
+#define SETTLED	     30
+
+/* settle_usual: what is in use now is usual, once it has stayed the same for a while: threads and
+ * processes that have ended take a moment to go. */
+static void
+settle_usual(void)
+{
+	unsigned same = 0;
+
+	take_counts(&usual);
+	for (int i = 0; i < SETTLE_TRIES && same < SETTLED; i++) {
+		sleep_ms(1);
+		same = counts_are_usual() ? same + 1 : 0;
+		usual = now;
+	}
+}
 
 /* expect_usual: nothing is left of what has just run; threads take a moment to go. */
 static void
@@ -210,8 +226,7 @@ fail_each(const struct operation *op, unsigned fail)
 	/* The process's own pages count too: touch them all, and let the kernel's caches fill. */
 	for (int i = 0; i < WARM_UP; i++) {
 		run_with(op, NEVER, 0);
-		counts_are_usual();
-		take_counts(&usual);
+		settle_usual();
 	}
 	for (n = 0; n < MOST_ALLOCS && run_with(op, n, fail); n++) {
 		expect_usual(n);
@@ -628,8 +643,7 @@ end_without_memory(void (*fn)(void *))
 
 	for (int i = 0; i < WARM_UP; i++) {
 		tap_run(fn, NULL);
-		counts_are_usual();
-		take_counts(&usual);
+		settle_usual();
 	}
 	status = tap_run(fn, NULL);
 	expect_usual(0);
