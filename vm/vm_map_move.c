@@ -381,7 +381,7 @@ move_check(const struct move *m, vm_size_t old_length)
  *		welcome; else ignored.  Out: where the range is now
  *	flags	VM_MAP_MOVE_*; without any it stays where it is
  *
- * Locks:   none held; takes the owner's process lock for a moment, then the map's; may sleep
+ * Locks:   none held; takes the map's; may sleep
  * Returns: KERN_SUCCESS
  *          KERN_INVALID_ADDRESS    a part of the range is not mapped; it, or the new place, is outside
  *                                  the map

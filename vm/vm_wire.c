@@ -284,7 +284,7 @@ wire_locked(const struct wiring *w)
  *	flags	VM_MAP_WIRE_USER: for the user, who has one wiring and a limit; _HOLESOK: leave out what
  *		is not mapped or not accessible; _WRITE: every entry must be writable
  *
- * Locks:   none held; takes the owner's process lock, then the map's, and drops it to fault; sleeps
+ * Locks:   none held; takes the map's, and drops it to fault; sleeps
  * Returns: KERN_SUCCESS
  *          KERN_INVALID_ARGUMENT   a bad range, or a submap in it
  *          KERN_INVALID_ADDRESS    a hole, or no access, without _HOLESOK
