@@ -38,10 +38,12 @@
  * it, a slab or two.  With fewer, who failed would fail again. */
 #define ENOUGH_FRAMES (VM_PAGE_RESERVE + 16)
 
-static struct frame_cache {
-	struct vm_page *chain;				 /* (p) */
-	uint32_t count;					 /* (p) */
-} __attribute__((aligned(64))) caches[MACHINE_MAX_CPUS]; /* (p) its processor, preemption off */
+struct frame_cache {
+	struct vm_page *chain;		     /* (p) */
+	uint32_t count;			     /* (p) */
+} __attribute__((aligned(CACHE_LINE_SIZE))); /* (p) its processor, preemption off */
+
+static struct frame_cache caches[MACHINE_MAX_CPUS];
 
 static struct { /* (z) guarded by lock */
 	struct spinlock lock;

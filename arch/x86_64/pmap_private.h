@@ -3,6 +3,7 @@
 #ifndef ARCH_PMAP_PRIVATE_H
 #define ARCH_PMAP_PRIVATE_H
 
+#include "arch/x86_64/page_lock.h"
 #include "arch/x86_64/pmap_tlb.h"
 #include "arch/x86_64/pte.h"
 #include "kernel/base/spinlock.h"
@@ -74,16 +75,12 @@ pt_down(pte_t **table, vm_offset_t va, int level)
  * wired (pindex), and the name itself.  A table may be unlinked while somebody is on his way to its lock:
  * who has the lock looks at the name first, even if it is another page by then.
  */
-#define PT_LOCKS 64 /* a power of two */
-
-extern struct pt_lock {
-	struct spinlock lock;
-} __attribute__((aligned(CACHE_LINE_SIZE))) pt_locks[PT_LOCKS];
+extern struct page_lock pt_locks[PAGE_LOCKS];
 
 static inline struct spinlock *
 pt_lock(const struct vm_page *t)
 {
-	return &pt_locks[(uintptr_t)t / sizeof(*t) % PT_LOCKS].lock;
+	return page_lock(pt_locks, t);
 }
 
 /* pt_name: what pv_va says in the table of va. */

@@ -37,9 +37,7 @@ struct pv_entry {
 	vm_offset_t va;	       /* (v) */
 };			       /* (v) pv lock of the page */
 
-struct pv_lock pv_locks[PV_LOCKS] = {
-    [0 ... PV_LOCKS - 1] = {SPINLOCK_INITIALIZER("pv", LOCK_RANK_PV)},
-};
+struct page_lock pv_locks[PAGE_LOCKS] = PAGE_LOCKS_INITIALIZER("pv", LOCK_RANK_PV);
 
 static struct vm_zone pv_zone;
 

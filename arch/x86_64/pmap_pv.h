@@ -3,22 +3,18 @@
 #ifndef ARCH_PMAP_PV_H
 #define ARCH_PMAP_PV_H
 
-#include "kernel/base/spinlock.h"
+#include "arch/x86_64/page_lock.h"
 #include "vm/vm_page.h"
 
 struct pmap;
 
-#define PV_LOCKS 64 /* a power of two */
-
-extern struct pv_lock {
-	struct spinlock lock;
-} __attribute__((aligned(CACHE_LINE_SIZE))) pv_locks[PV_LOCKS];
+extern struct page_lock pv_locks[PAGE_LOCKS];
 
 /* pv_lock: the lock of a page's reverse map. */
 static inline struct spinlock *
 pv_lock(const struct vm_page *m)
 {
-	return &pv_locks[(uintptr_t)m / sizeof(*m) % PV_LOCKS].lock;
+	return page_lock(pv_locks, m);
 }
 
 void pv_init(void);

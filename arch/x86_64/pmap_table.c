@@ -26,9 +26,7 @@
 #include "kernel/base/panic.h"
 #include <machine/percpu.h>
 
-struct pt_lock pt_locks[PT_LOCKS] = {
-    [0 ... PT_LOCKS - 1] = {SPINLOCK_INITIALIZER("page table", LOCK_RANK_PAGE_TABLE)},
-};
+struct page_lock pt_locks[PAGE_LOCKS] = PAGE_LOCKS_INITIALIZER("page table", LOCK_RANK_PAGE_TABLE);
 
 void
 pmap_forget_tables(struct percpu *p)

@@ -28,12 +28,13 @@
 #include <machine/smp.h>
 #include <machine/trap.h>
 
-static struct slot {
-	const struct pmap *pmap;			/* (i) */
-	vm_offset_t start, end;				/* (i) */
-	uint32_t waiting;				/* (a) those that have yet to forget */
-} __attribute__((aligned(64))) slots[MACHINE_MAX_CPUS]; /* (i) its processor, while nobody waits
-							 * (a) atomic */
+struct slot {
+	const struct pmap *pmap;	     /* (i) */
+	vm_offset_t start, end;		     /* (i) */
+	uint32_t waiting;		     /* (a) those that have yet to forget */
+} __attribute__((aligned(CACHE_LINE_SIZE))); /* (i) its processor, while nobody waits  (a) atomic */
+
+static struct slot slots[MACHINE_MAX_CPUS];
 
 /* forget: what a request asks of this processor.  Interrupts off. */
 static void

@@ -20,23 +20,23 @@
 #ifndef KERNEL_BASE_RMLOCK_H
 #define KERNEL_BASE_RMLOCK_H
 
+#include <stddef.h>
 #include "kernel/base/rwlock.h"
 #include <machine/cpu.h>
 #include <machine/param.h>
 
-#define RMLOCK_LINE 64
-
 struct rmlock {
 	struct rwlock rw;
 	uint32_t closed; /* (a) read by all who come in */
-	uint8_t apart[RMLOCK_LINE];
+	uint8_t apart[CACHE_LINE_SIZE];
 	struct rmlock_readers {
 		uint32_t count; /* (a) may be below 0, as readers move */
-		uint8_t apart[RMLOCK_LINE - sizeof(uint32_t)];
+		uint8_t apart[CACHE_LINE_SIZE - sizeof(uint32_t)];
 	} readers[MACHINE_MAX_CPUS];
 }; /* (a) atomic */
 
-_Static_assert(offsetof(struct rmlock, readers) - offsetof(struct rmlock, closed) >= RMLOCK_LINE,
+_Static_assert(offsetof(struct rmlock, readers) - offsetof(struct rmlock, closed) >=
+		   CACHE_LINE_SIZE,
 	       "a reader that counts itself disturbs those who read `closed`");
 
 /* rmlock_init: l, which is all zero, is an open lock. */

@@ -27,7 +27,7 @@ struct runq {
 	uint32_t moving_to;    /* (q) that of this processor */
 	uint64_t nonempty;     /* (q) bit p: ready[p] is not empty */
 	struct list ready[SCHED_PRIORITIES]; /* (q) */
-} __attribute__((aligned(64)));		     /* (q) its lock  (a) atomic */
+} __attribute__((aligned(CACHE_LINE_SIZE))); /* (q) its lock  (a) atomic */
 
 extern struct runq runqs[MACHINE_MAX_CPUS]; /* by processor id */
 

@@ -132,7 +132,6 @@ settle_usual(void)
 {
 	unsigned same = 0;
 
-	take_counts(&usual);
 	for (int i = 0; i < SETTLE_TRIES && same < SETTLED; i++) {
 		sleep_ms(1);
 		same = counts_are_usual() ? same + 1 : 0;
@@ -144,9 +143,8 @@ settle_usual(void)
 static void
 expect_usual(unsigned n)
 {
-	for (int i = 0; i < SETTLE_TRIES && !counts_are_usual(); i++) {
+	for (int i = 0; i < SETTLE_TRIES && !counts_are_usual(); i++)
 		sleep_ms(1);
-	}
 	for (unsigned i = 0; i < usual.count; i++) {
 		if (now.of[i].value != usual.of[i].value) {
 			tap_note("after the failure of allocation %u:", n);
@@ -224,10 +222,9 @@ fail_each(const struct operation *op, unsigned fail)
 	unsigned n;
 
 	/* The process's own pages count too: touch them all, and let the kernel's caches fill. */
-	for (int i = 0; i < WARM_UP; i++) {
+	for (int i = 0; i < WARM_UP; i++)
 		run_with(op, NEVER, 0);
-		settle_usual();
-	}
+	settle_usual();
 	for (n = 0; n < MOST_ALLOCS && run_with(op, n, fail); n++) {
 		expect_usual(n);
 	}
@@ -641,10 +638,9 @@ end_without_memory(void (*fn)(void *))
 {
 	struct proc_status status = {0};
 
-	for (int i = 0; i < WARM_UP; i++) {
+	for (int i = 0; i < WARM_UP; i++)
 		tap_run(fn, NULL);
-		settle_usual();
-	}
+	settle_usual();
 	status = tap_run(fn, NULL);
 	expect_usual(0);
 	return status;

@@ -12,6 +12,7 @@
 
 #define MACHINE_MAX_CPUS 16
 #define CACHE_LINE_SIZE	 64
+#define RECENT_TABLES	 4 /* page tables that a processor remembers; a power of two */
 
 /* User space: the first 64 KiB are never mapped, the last page below the hole neither. */
 #define VM_MIN_USER_ADDRESS 0x0000000000000000ul

@@ -16,8 +16,6 @@ struct pmap;
 struct thread;
 struct vm_page;
 
-#define RECENT_TABLES 4 /* a power of two */
-
 struct percpu {
 	struct percpu *self;	  /* 0: so that C can have the address */
 	struct thread *curthread; /* 8 */

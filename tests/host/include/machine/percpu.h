@@ -12,8 +12,6 @@ struct pmap;
 struct thread;
 struct vm_page;
 
-#define RECENT_TABLES 4
-
 struct percpu {
 	struct thread *curthread;
 	uint32_t id;
