@@ -101,7 +101,7 @@ def two_processors():
 
 def four_processors():
     """One in the kernel with a spinlock held, one in a user program, the others idle."""
-    # The breakpoint of one stops the other wherever it is, which may be in an interrupt: then again.
+    # A breakpoint stops the others wherever they are, which may be in an interrupt: then again.
     for _ in range(STOPS):
         said = debugger.session(
             ["break sys_vm_unmap", "continue", "delete", "break ask if pmap->id != 0", "continue",
@@ -131,8 +131,8 @@ def four_processors():
     matches(said, everywhere, r"#\d+ .*store_for_ever \(<*>thread_entry", "backtraces: user code")
     matches(said, everywhere, r"idle_main \(<*>sched_idle<*>smp_entered<*>boot_ap_high",
             "backtraces: an idle one, to its first instruction")  # fmt: skip
-    matches(said, "locks", r"^ +\d+ page table +taken at (pmap_)?table_\w+ \+ \d+, released at pmap_\w+"
-            r" \+ \d+,"
+    matches(said, "locks", r"^ +\d+ page table +taken at (pmap_)?table_\w+ \+ \d+,"
+            r" released at pmap_\w+ \+ \d+,"
             " cpu", "locks: how long they were held")  # fmt: skip
     nothing_broke(said, "four processors without a traceback")
 
