@@ -38,11 +38,18 @@ rmlock_back_out(struct rmlock *l, uint32_t *place)
 	rmlock_reader_left(l);
 }
 
-/* The writer has set `closed` before it looks for readers: if it found one more, it waits now. */
+/* readers_channel: where the writer that has rw waits for the last reader. */
+static const void *
+readers_channel(const struct rmlock *l)
+{
+	return l->readers;
+}
+
+/* The writer has taken rw before it looks for readers: if it found one more, it waits now. */
 void
 rmlock_reader_left(struct rmlock *l)
 {
-	sleepq_wake_one(&l->closed);
+	sleepq_wake_one(readers_channel(l));
 }
 
 /* No writer is in while we hold rw; one that waits for it will find us counted. */
@@ -98,7 +105,7 @@ rmlock_wait_for_readers(struct rmlock *l)
 		cpu_spin_turn(turns);
 	}
 	for (;;) {
-		sleepq_prepare(&l->closed, l->rw.name);
+		sleepq_prepare(readers_channel(l), l->rw.name);
 		if (rmlock_readers(l) == 0) {
 			sleepq_cancel();
 			return;
@@ -113,7 +120,6 @@ try_close(struct rmlock *l, uint32_t self)
 {
 	if (!rwlock_trywrite(&l->rw))
 		return false;
-	__atomic_fetch_add(&l->closed, 1, __ATOMIC_SEQ_CST);
 	if (rmlock_readers(l) == self)
 		return true;
 	rmlock_write_unlock(l);

@@ -4,13 +4,12 @@
  * different cache lines.
  *
  *	readers[cpu].count	in: +1 on the processor where it comes in, -1 where it leaves
- *	closed			writers that are in or wait: so those that wait hold off new readers
- *	rw			writers take it exclusively; readers that find the lock closed take it shared,
- *				come in then, and let it go
+ *	rw			writers take it exclusively; readers that do not find it free take it shared,
+ *				come in then, and let it go.  While it is not free the lock is closed
  *
- * A reader counts itself first and looks at `closed` then; a writer sets `closed` first and adds up the
- * counts then: one of them sees the other.  A reader that finds the lock closed takes back its count in
- * the same place; so while it is closed, no place goes down that did not go up before, and the sum is
+ * A reader counts itself first and looks at rw then; a writer takes rw first and adds up the counts
+ * then: one of them sees the other.  A reader that finds the lock closed takes back its count in the
+ * same place; so while it is closed, no place goes down that did not go up before, and the sum is
  * never less than the readers inside.
  *
  * Writers pay for it: they look at one cache line for each processor.  The same rules as for a rwlock,
@@ -20,24 +19,18 @@
 #ifndef KERNEL_BASE_RMLOCK_H
 #define KERNEL_BASE_RMLOCK_H
 
-#include <stddef.h>
 #include "kernel/base/rwlock.h"
 #include <machine/cpu.h>
 #include <machine/param.h>
 
 struct rmlock {
-	struct rwlock rw;
-	uint32_t closed; /* (a) read by all who come in */
-	uint8_t apart[CACHE_LINE_SIZE];
 	struct rmlock_readers {
 		uint32_t count; /* (a) may be below 0, as readers move */
 		uint8_t apart[CACHE_LINE_SIZE - sizeof(uint32_t)];
 	} readers[MACHINE_MAX_CPUS];
+	struct rwlock rw; /* its word is read by all who come in, and by writers that wait */
+	uint8_t apart[CACHE_LINE_SIZE - sizeof(struct rwlock)];
 }; /* (a) atomic */
-
-_Static_assert(offsetof(struct rmlock, readers) - offsetof(struct rmlock, closed) >=
-		   CACHE_LINE_SIZE,
-	       "a reader that counts itself disturbs those who read `closed`");
 
 /* rmlock_init: l, which is all zero, is an open lock. */
 void rmlock_init(struct rmlock *l, const char *name, enum lock_rank rank);
@@ -86,7 +79,7 @@ rmlock_enter(struct rmlock *l)
 	uint32_t *place = rmlock_place(l);
 
 	__atomic_fetch_add(place, 1, __ATOMIC_SEQ_CST);
-	if (__builtin_expect(__atomic_load_n(&l->closed, __ATOMIC_SEQ_CST) == 0, 1))
+	if (__builtin_expect(rwlock_free(&l->rw), 1))
 		return true;
 	rmlock_back_out(l, place);
 	return false;
@@ -96,7 +89,7 @@ static inline void
 rmlock_leave(struct rmlock *l)
 {
 	__atomic_fetch_sub(rmlock_place(l), 1, __ATOMIC_SEQ_CST);
-	if (__builtin_expect(__atomic_load_n(&l->closed, __ATOMIC_SEQ_CST) != 0, 0))
+	if (__builtin_expect(!rwlock_free(&l->rw), 0))
 		rmlock_reader_left(l);
 }
 
@@ -104,7 +97,6 @@ rmlock_leave(struct rmlock *l)
 static inline void
 rmlock_write(struct rmlock *l)
 {
-	__atomic_fetch_add(&l->closed, 1, __ATOMIC_SEQ_CST);
 	rwlock_write(&l->rw);
 	if (__builtin_expect(rmlock_readers(l) != 0, 0))
 		rmlock_wait_for_readers(l);
@@ -113,7 +105,6 @@ rmlock_write(struct rmlock *l)
 static inline void
 rmlock_write_unlock(struct rmlock *l)
 {
-	__atomic_fetch_sub(&l->closed, 1, __ATOMIC_SEQ_CST);
 	rwlock_write_unlock(&l->rw);
 }
 

@@ -80,11 +80,11 @@ state_load(const struct rwlock *l)
 }
 
 /* state_change: change the word from *s to `to`; otherwise *s is what it is now.  Serves entering
- * (acquire) and leaving (release). */
+ * (acquire) and leaving (release), and those who ask rwlock_free (sequentially consistent). */
 static inline bool
 state_change(struct rwlock *l, uint64_t *s, uint64_t to)
 {
-	return __atomic_compare_exchange_n(&l->state, s, to, false, __ATOMIC_ACQ_REL,
+	return __atomic_compare_exchange_n(&l->state, s, to, false, __ATOMIC_SEQ_CST,
 					   __ATOMIC_RELAXED);
 }
 
@@ -154,6 +154,20 @@ spin(const struct rwlock *l, bool (*is_open)(uint64_t))
 	return false;
 }
 
+/* spin_enter: enter by adding `entry`, if the lock opens while it may be worth while to look for that. */
+static inline bool
+spin_enter(struct rwlock *l, bool (*is_open)(uint64_t), uint64_t entry)
+{
+	for (unsigned turns = cpu_count() > 1 ? LOCK_SPIN_TURNS : 0; turns > 0; turns--) {
+		uint64_t s = state_load(l);
+
+		if (is_open(s) && state_change(l, &s, s + entry))
+			return true;
+		cpu_spin_turn(turns);
+	}
+	return false;
+}
+
 /* wait_counted: sleep until entered, as one of those counted as waiting. */
 static void
 wait_counted(struct rwlock *l, const void *chan, bool (*is_open)(uint64_t),
@@ -174,8 +188,8 @@ rwlock_read_slowly(struct rwlock *l)
 {
 	VERIFY(!rwlock_write_owned(l), "rwlock \"%s\" %p: reading, but held for writing", l->name,
 	       (void *)l);
-	spin(l, open_to_readers);
-	if (!enter_or_count(l, open_to_readers, READER, READER_WAITING))
+	if (!spin_enter(l, open_to_readers, READER) &&
+	    !enter_or_count(l, open_to_readers, READER, READER_WAITING))
 		wait_counted(l, readers_channel(l), open_to_readers, enter_waiting_reader);
 }
 
@@ -184,8 +198,8 @@ rwlock_write_slowly(struct rwlock *l)
 {
 	VERIFY(!rwlock_write_owned(l), "rwlock \"%s\" %p is held by this thread", l->name,
 	       (void *)l);
-	spin(l, open_to_writers);
-	if (!enter_or_count(l, open_to_writers, WRITE, WRITER_WAITING))
+	if (!spin_enter(l, open_to_writers, WRITE) &&
+	    !enter_or_count(l, open_to_writers, WRITE, WRITER_WAITING))
 		wait_counted(l, writers_channel(l), open_to_writers, enter_waiting_writer);
 }
 

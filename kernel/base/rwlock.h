@@ -48,6 +48,14 @@ bool rwlock_held(const struct rwlock *l);
 #define RWLOCK_WRITER_WAITING  ((uint64_t)1 << 42)
 #define RWLOCK_WRITERS_WAITING (RWLOCK_COUNT_MASK * RWLOCK_WRITER_WAITING)
 
+/* rwlock_free: does nobody hold l, or wait for it?  After a store of the caller's that is sequentially
+ * consistent: if so, whoever takes it from now on sees that store. */
+static inline bool
+rwlock_free(const struct rwlock *l)
+{
+	return __atomic_load_n(&l->state, __ATOMIC_SEQ_CST) == 0;
+}
+
 /* What is left to do when the word was not in its most common state; for the functions below. */
 void rwlock_read_slowly(struct rwlock *l);
 void rwlock_write_slowly(struct rwlock *l);
@@ -73,7 +81,7 @@ static inline bool
 rwlock_change(struct rwlock *l, uint64_t from, uint64_t to)
 {
 	return __builtin_expect(__atomic_compare_exchange_n(&l->state, &from, to, false,
-							    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED),
+							    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED),
 				1);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Read-mostly locks: counts of readers, one a processor, against `closed`.
+ * Read-mostly locks: counts of readers, one a processor, against the rwlock of the writers.
  *
  * To be read beside the code; what is modelled has the name of the function it models:
  *
@@ -9,6 +9,7 @@
  *	kernel/base/rmlock.c		rmlock_read_slowly, rmlock_back_out, rmlock_reader_left,
  *					rmlock_wait_for_readers, try_close, rmlock_tryupgrade,
  *					rmlock_downgrade
+ *	kernel/base/rwlock.h		rwlock_free, rwlock_write, rwlock_write_unlock
  *
  * The rwlock in it is taken as right: who may not enter waits, and it wakes whom it should.  Of
  * the sleep queue there is what a single waiter needs (sleepq.pml has all of it).
@@ -31,27 +32,26 @@
  *	-DREADERS=1 -DWRITERS=2
  *
  * Planted faults:
- *	LOOK_BEFORE_COUNT	assertion	a reader looks at `closed` before it has counted itself
- *	SUM_BEFORE_CLOSED	assertion	a writer adds up before it has set `closed`
+ *	LOOK_BEFORE_COUNT	assertion	a reader looks at the rwlock before it has counted itself
+ *	SUM_BEFORE_WRITE	assertion	a writer adds up before it has the rwlock
  *	BACK_OUT_ELSEWHERE	assertion	a reader takes back its count at the place where it is by then
  *	COUNT_AFTER_RW		assertion	a slow reader lets go of the rwlock before it counts itself
  *	DOWNGRADE_LATE		assertion	a writer opens the lock before it counts itself as a reader
  *	UPGRADE_AMONG_OTHERS	assertion	a reader becomes the writer while another one is inside
  *	BACK_OUT_QUIETLY	deadlock	a reader that backs out does not wake the writer
- *	LEAVE_LOOKS_FIRST	deadlock	a reader that leaves looks at `closed` before it is counted out
+ *	LEAVE_LOOKS_FIRST	deadlock	a reader that leaves looks at the rwlock before it is counted out
  *	SLEEP_UNPREPARED	deadlock	a writer prepares to sleep after it has added up
  */
 #define CPUS   2
 #define BEFORE 8 /* of a count: it may go below 0 */
 
 byte count[CPUS] = BEFORE;
-byte closed;
 
-/* The rwlock. */
+/* The rwlock: has it a writer, readers, and how many writers that sleep for it? */
 bool rw_write;
-byte rw_readers;
+byte rw_readers, rw_waiting;
 
-/* The sleep queue's channel &l->closed, where only who holds the rwlock exclusively waits. */
+/* The sleep queue's channel l->readers, where only who holds the rwlock exclusively waits. */
 #define NONE	 0
 #define PREPARED 1
 #define WOKEN	 2
@@ -63,9 +63,16 @@ byte readers_inside, writers_inside;
 #define may_write() (!rw_write && rw_readers == 0)
 #define may_read()  !rw_write
 
+#define rwlock_free() (!rw_write && rw_readers == 0 && rw_waiting == 0)
+
+/* rwlock_write: who spins is not counted. */
 inline rwlock_write()
 {
-	atomic { may_write() -> rw_write = true }
+	if
+	:: atomic { may_write() -> rw_write = true }
+	:: atomic { !may_write() -> rw_waiting++ };
+		atomic { may_write() -> rw_write = true; rw_waiting-- }
+	fi
 }
 
 inline rwlock_write_unlock()
@@ -126,11 +133,11 @@ inline rmlock_read_slowly()
 inline rmlock_read()
 {
 #ifdef LOOK_BEFORE_COUNT
-	open = closed == 0;
+	open = rwlock_free();
 	atomic { place(); count[here]++ };
 #else
 	atomic { place(); count[here]++ };
-	open = closed == 0;
+	open = rwlock_free();
 #endif
 	if
 	:: open
@@ -144,11 +151,11 @@ inline rmlock_read_unlock()
 {
 	outside(readers_inside);
 #ifdef LEAVE_LOOKS_FIRST
-	open = closed == 0;
+	open = rwlock_free();
 	atomic { place(); count[here]-- };
 #else
 	atomic { place(); count[here]-- };
-	open = closed == 0;
+	open = rwlock_free();
 #endif
 	if
 	:: open
@@ -186,14 +193,12 @@ inline rmlock_wait_for_readers()
 
 inline rmlock_write()
 {
-#ifndef SUM_BEFORE_CLOSED
-	closed++;
+#ifndef SUM_BEFORE_WRITE
 	rwlock_write();
 	rmlock_readers();
 #else
-	rwlock_write();
 	rmlock_readers();
-	closed++;
+	rwlock_write();
 #endif
 	if
 	:: sum != 0 -> rmlock_wait_for_readers()
@@ -204,7 +209,6 @@ inline rmlock_write()
 
 inline rmlock_write_unlock()
 {
-	closed--;
 	rwlock_write_unlock()
 }
 
@@ -220,7 +224,6 @@ inline rmlock_tryupgrade()
 	atomic { open = may_write(); rw_write = rw_write || open }; /* try_close */
 	if
 	:: open ->
-		closed++;
 		rmlock_readers();
 		if
 		:: ALONE ->

@@ -133,17 +133,17 @@ teardown(void **state)
 
 const struct host_fixture vm_fixture = {setup, teardown};
 
+/* Readers of the map that do not find rw free share it with us for a moment, and come in. */
 void
 model_hold_off_writers(vm_map_t map)
 {
-	rwlock_write(&map->lock.rw);
+	rwlock_read(&map->lock.rw);
 }
 
 void
 model_become_writer(vm_map_t map)
 {
-	__atomic_fetch_add(&map->lock.closed, 1, __ATOMIC_SEQ_CST);
-	if (rmlock_readers(&map->lock) != 0)
+	if (!rwlock_tryupgrade(&map->lock.rw) || rmlock_readers(&map->lock) != 0)
 		model_die("readers are inside");
 	map->timestamp++;
 }
