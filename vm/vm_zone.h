@@ -14,7 +14,7 @@
 #include "kernel/base/spinlock.h"
 #include "vm/vm_types.h"
 
-#define VM_ZONE_CACHE 16 /* objects in a per-CPU cache */
+#define VM_ZONE_CACHE 15 /* objects in a per-CPU cache, which is two cache lines */
 
 struct vm_zone_supplier {
 	const char *name;
@@ -42,8 +42,10 @@ struct vm_zone {
 	struct vm_zone_cache {
 		uint32_t count;
 		void *object[VM_ZONE_CACHE];
-	} cache[MACHINE_MAX_CPUS]; /* (p) */
+	} __attribute__((aligned(CACHE_LINE_SIZE))) cache[MACHINE_MAX_CPUS]; /* (p) */
 }; /* (z) guarded by lock  (c) constant  (p) its processor, preemption off */
+
+_Static_assert(sizeof(struct vm_zone_cache) == 2 * CACHE_LINE_SIZE, "a cache has room to spare");
 
 #define VM_ZONE_ZERO   0x1 /* contents zero */
 #define VM_ZONE_NOWAIT 0x2 /* NULL at once; direct zones never wait anyway */

@@ -103,16 +103,19 @@ list_splice_back(struct list *to, struct list *from)
 
 #define list_first_entry(l, type, member) container_of((l)->head.next, type, member)
 
+/* link_of: &e->member, also where e is what would contain a list's head. */
+#define link_of(e, member) ((struct list_link *)((char *)(e) + offsetof(__typeof__(*(e)), member)))
+
 #define list_for_each_entry(e, l, member)                                  \
 	for ((e) = container_of((l)->head.next, __typeof__(*(e)), member); \
-	     &(e)->member != &(l)->head;                                   \
+	     link_of(e, member) != &(l)->head;                             \
 	     (e) = container_of((e)->member.next, __typeof__(*(e)), member))
 
 /* The body may remove e. */
-#define list_for_each_entry_safe(e, tmp, l, member)                           \
-	for ((e) = container_of((l)->head.next, __typeof__(*(e)), member),    \
-	    (tmp) = container_of((e)->member.next, __typeof__(*(e)), member); \
-	     &(e)->member != &(l)->head;                                      \
-	     (e) = (tmp), (tmp) = container_of((tmp)->member.next, __typeof__(*(e)), member))
+#define list_for_each_entry_safe(e, tmp, l, member)                                   \
+	for ((e) = container_of((l)->head.next, __typeof__(*(e)), member),            \
+	    (tmp) = container_of(link_of(e, member)->next, __typeof__(*(e)), member); \
+	     link_of(e, member) != &(l)->head; (e) = (tmp),                           \
+	    (tmp) = container_of(link_of(tmp, member)->next, __typeof__(*(e)), member))
 
 #endif

@@ -34,7 +34,7 @@ struct percpu {
 	    requests; /* (a) processors that wait for this one to forget translations, pmap_tlb.c */
 	bool online;  /* (a) it has come up */
 	void *tss;
-};
+} __attribute__((aligned(CACHE_LINE_SIZE)));
 
 extern struct percpu percpu_area[MACHINE_MAX_CPUS];
 
