@@ -166,17 +166,14 @@ place(vm_map_t map, struct request *r)
 			       space, r->prot, r->max, cow);
 }
 
-/* wire_new: on a map that wires what comes: wire [addr, addr + length), or unmap it again. */
+/* wire_new: on a map that wires what comes: wire [addr, addr + length), or unmap it again.  The map was
+ * locked for the insertion: who asked for wiring before that is seen. */
 static kern_return_t
 wire_new(vm_map_t map, const struct request *r)
 {
 	kern_return_t kr;
-	bool wire;
 
-	vm_map_lock_read(map);
-	wire = (map->flags & VM_MAP_WIREFUTURE) != 0;
-	vm_map_unlock_read(map);
-	if (!wire)
+	if ((__atomic_load_n(&map->flags, __ATOMIC_RELAXED) & VM_MAP_WIREFUTURE) == 0)
 		return KERN_SUCCESS;
 	kr = vm_map_wire(map, r->addr, r->addr + r->length, VM_MAP_WIRE_USER | VM_MAP_WIRE_HOLESOK);
 	if (kr != KERN_SUCCESS)

@@ -31,8 +31,11 @@ vm_charge(vm_size_t bytes)
 void
 vm_uncharge(vm_size_t bytes)
 {
-	uint64_t before = __atomic_fetch_sub(&used, bytes, __ATOMIC_RELAXED);
+	uint64_t before;
 
+	if (bytes == 0)
+		return;
+	before = __atomic_fetch_sub(&used, bytes, __ATOMIC_RELAXED);
 	VERIFY(before >= bytes, "uncharge of %zu bytes, only %zu are charged", bytes,
 	       (size_t)before);
 }

@@ -143,24 +143,6 @@ vm_map_owner_limit(vm_map_t map, enum vm_limit which)
 /* ---- the lock ---- */
 
 void
-vm_map_lock(vm_map_t map)
-{
-	rmlock_write(&map->lock);
-	map->timestamp++;
-}
-
-vm_map_entry_t
-vm_map_unlock_deferred(vm_map_t map)
-{
-	vm_map_entry_t dead = map->dead;
-
-	map->dead = NULL;
-	vm_map_audit_unlock(map);
-	rmlock_write_unlock(&map->lock);
-	return dead;
-}
-
-void
 vm_map_unlock(vm_map_t map)
 {
 	vm_map_release_dead(vm_map_unlock_deferred(map));

@@ -38,7 +38,10 @@ struct vm_map_entry {
 	struct vm_map_entry *parent;	  /* tree */
 	struct vm_map_entry *child[2];	  /* tree: lower and higher addresses */
 	vm_offset_t start, end;		  /* bytes */
-	vm_size_t max_gap;		  /* largest gap before any entry of this subtree, capped */
+	uint32_t max_gap; /* pages: largest gap before any entry of this subtree, capped */
+	int8_t height;	  /* of this subtree */
+	vm_prot_t protection, max_protection;
+	vm_inherit_t inheritance;
 	union {
 		struct {
 			struct vm_object *object; /* NULL: zeroes, not yet materialised */
@@ -51,13 +54,10 @@ struct vm_map_entry {
 			vm_prot_t gap_protection, gap_max_protection;
 		};
 	};
-	uint32_t eflags; /* VM_ENTRY_* */
-	vm_prot_t protection, max_protection;
-	vm_inherit_t inheritance;
-	int8_t height;		      /* of this subtree */
-	uint32_t wired_count;	      /* system wirings, plus one if USER_WIRED */
-	struct thread *wiring_thread; /* who set IN_TRANSITION */
-};				      /* all guarded by the map's lock */
+	uint32_t eflags;		     /* VM_ENTRY_* */
+	uint32_t wired_count;		     /* system wirings, plus one if USER_WIRED */
+	struct thread *wiring_thread;	     /* who set IN_TRANSITION */
+} __attribute__((aligned(CACHE_LINE_SIZE))); /* all guarded by the map's lock */
 
 #define VM_ENTRY_COW		  0x0001 /* writes go to a private copy */
 #define VM_ENTRY_NEEDS_COPY	  0x0002 /* ... which is yet to be made */
@@ -80,23 +80,26 @@ struct vm_map_entry {
 #define VM_ENTRY_NO_CHARGE	  0x20000 /* not charged, whatever becomes of it */
 
 struct vm_map {
-	struct rmlock lock;	    /* user maps: readers and writers; system maps: writers only */
-	struct vm_map_entry header; /* (m) sentinel: end = min, start = max; object NULL */
-	struct vm_map_entry *root;  /* (m) */
-	struct vm_map_entry *hint;  /* (m) where the last change was: an entry or the header */
+	struct rmlock lock; /* user maps: readers and writers; system maps: writers only */
+
+	/* One cache line: what each change of the map writes. */
+	uint64_t timestamp;	   /* (m) bumped by each exclusive lock: "has it changed?" */
+	struct vm_map_entry *hint; /* (m) where the last change was: an entry or the header */
+	struct vm_map_entry *dead; /* (m) unlinked entries, released when the lock is */
 	struct {
 		vm_offset_t from, to;
 		vm_size_t length;
 	} full; /* (m) no `length` free bytes begin in [from, to): first fit need not look there */
-	uint32_t nentries;	    /* (m) */
-	uint32_t busy;		    /* (m) wirings and writes that have dropped the lock */
-	vm_size_t size;		    /* (m) bytes in entries, guards not counted */
-	vm_size_t user_wired;	    /* (m) bytes in USER_WIRED entries */
-	uint64_t timestamp;	    /* (m) bumped by each exclusive lock: "has it changed?" */
-	uint32_t flags;		    /* (m) VM_MAP_* */
-	uint32_t nspare;	    /* (m) */
+	vm_size_t size;	   /* (m) bytes in entries, guards not counted */
+	uint32_t nentries; /* (m) */
+	uint32_t flags;	   /* (m) VM_MAP_* */
+
+	struct vm_map_entry *root;  /* (m) */
 	struct vm_map_entry *spare; /* (m) up to VM_MAP_SPARES entries, so that clips cannot fail */
-	struct vm_map_entry *dead;  /* (m) unlinked entries, released when the lock is */
+	uint32_t nspare;	    /* (m) */
+	uint32_t busy;		    /* (m) wirings and writes that have dropped the lock */
+	struct vm_map_entry header; /* (m) sentinel: end = min, start = max; object NULL */
+	vm_size_t user_wired;	    /* (m) bytes in USER_WIRED entries */
 	uint64_t serial;	    /* (c) unique: no other map ever had it */
 	bool system;		    /* (c) kernel_map or a submap: the lock is always exclusive */
 	struct pmap *pmap;	    /* (c) */
@@ -106,7 +109,8 @@ struct vm_map {
 #ifdef CONFIG_DEBUG
 	struct list_link all; /* on the list of all maps (vm_census.c) */
 #endif
-}; /* (m) guarded by lock  (c) constant after creation  (a) atomic */
+} __attribute__((
+    aligned(CACHE_LINE_SIZE))); /* (m) guarded by lock  (c) constant after creation  (a) atomic */
 
 #define VM_MAP_IS_SUB_MAP  0x2
 #define VM_MAP_WIREFUTURE  0x4 /* wire whatever is mapped from now on */
@@ -187,7 +191,12 @@ bool vm_map_range_valid(const struct vm_map *map, vm_offset_t start, vm_offset_t
  * vm_map_lock_read: shared (a system map: exclusive, timestamp untouched).
  * The try forms return nonzero on success.
  */
-void vm_map_lock(vm_map_t map);
+static inline void
+vm_map_lock(vm_map_t map)
+{
+	rmlock_write(&map->lock);
+	map->timestamp++;
+}
 void vm_map_unlock(vm_map_t map);
 static inline void
 vm_map_lock_read(vm_map_t map)
@@ -350,9 +359,22 @@ kern_return_t vm_map_unwire(vm_map_t map, vm_offset_t start, vm_offset_t end, in
 /* ---- vm_map_audit.c ---- */
 
 /* vm_map_audit: check I1 to I11 over the whole map; panics with the entry that breaks one.  Map
- * locked.  vm_map_audit_unlock: what debug builds do at each exclusive unlock. */
+ * locked.  vm_map_audit_unlock: what is done at each exclusive unlock.  Both in debug builds only. */
+#ifdef CONFIG_DEBUG
 void vm_map_audit(vm_map_t map);
 void vm_map_audit_unlock(vm_map_t map);
+#else
+static inline void
+vm_map_audit(vm_map_t map)
+{
+	(void)map;
+}
+static inline void
+vm_map_audit_unlock(vm_map_t map)
+{
+	(void)map;
+}
+#endif
 
 #define vm_map_for_each(e, map) \
 	for ((e) = (map)->header.next; (e) != &(map)->header; (e) = (e)->next)

@@ -236,18 +236,4 @@ vm_map_audit_unlock(vm_map_t map)
 		audit_around(map, map->hint);
 }
 
-#else
-
-void
-vm_map_audit(vm_map_t map)
-{
-	(void)map;
-}
-
-void
-vm_map_audit_unlock(vm_map_t map)
-{
-	(void)map;
-}
-
 #endif

@@ -61,7 +61,7 @@ vm_map_reserve(vm_map_t map, unsigned n)
 vm_map_entry_t
 vm_map_entry_create(vm_map_t map)
 {
-	vm_map_entry_t e = map->spare;
+	vm_map_entry_t e = map == NULL ? NULL : map->spare;
 
 	if (e != NULL) {
 		map->spare = e->next;
@@ -223,12 +223,22 @@ vm_map_try_merge(vm_map_t map, vm_map_entry_t prev, vm_map_entry_t e)
 	e->start = prev->start;
 	if (!(e->eflags & VM_ENTRY_GUARD))
 		e->offset = prev->offset;
-	vm_map_tree_resized(map, e);
+	vm_map_tree_grown(map, e);
 	/* e owns a reference of its own, so prev's is not the last: no teardown. */
 	if (e->object != NULL)
 		vm_object_deallocate(e->object);
 	vm_map_entry_dispose(map, prev);
 	return e;
+}
+
+bool
+vm_map_try_extend(vm_map_t map, const struct vm_map_entry *e, vm_map_entry_t next)
+{
+	if (next == &map->header || e->object != NULL || !mergeable(e, next))
+		return false;
+	next->start = e->start;
+	vm_map_tree_grown(map, next);
+	return true;
 }
 
 void
@@ -241,7 +251,7 @@ vm_map_simplify_entry(vm_map_t map, vm_map_entry_t entry)
 
 		vm_map_tree_unlink(map, next);
 		entry->end = next->end;
-		vm_map_tree_resized(map, entry);
+		vm_map_tree_grown(map, entry);
 		if (next->object != NULL)
 			vm_object_deallocate(next->object);
 		vm_map_entry_dispose(map, next);
@@ -304,8 +314,6 @@ vm_map_lock_range(vm_map_t map, vm_offset_t start, vm_offset_t end)
 static inline void
 bury(vm_map_t map, vm_map_entry_t e)
 {
-	if (e->eflags & VM_ENTRY_CHARGED)
-		vm_uncharge(e->end - e->start);
 	e->next = map->dead;
 	map->dead = e;
 }
@@ -313,18 +321,25 @@ bury(vm_map_t map, vm_map_entry_t e)
 void
 vm_map_entry_abandon(vm_map_t map, vm_map_entry_t e)
 {
+	if (e->eflags & VM_ENTRY_CHARGED)
+		vm_uncharge(e->end - e->start);
 	bury(map, e);
+}
+
+/* entry_unlink: take e out of the map, to be buried. */
+static void
+entry_unlink(vm_map_t map, vm_map_entry_t e)
+{
+	vm_map_tree_unlink(map, e);
+	if (!(e->eflags & VM_ENTRY_GUARD))
+		map->size -= e->end - e->start;
 }
 
 void
 vm_map_entry_delete(vm_map_t map, vm_map_entry_t e)
 {
-	vm_size_t length = e->end - e->start;
-
-	vm_map_tree_unlink(map, e);
-	if (!(e->eflags & VM_ENTRY_GUARD))
-		map->size -= length;
-	bury(map, e);
+	entry_unlink(map, e);
+	vm_map_entry_abandon(map, e);
 }
 
 void
@@ -384,22 +399,90 @@ static vm_map_entry_t
 first_in(vm_map_t map, vm_offset_t start)
 {
 	vm_map_entry_t e;
-	bool inside = vm_map_lookup_entry(map, start, &e);
+	bool inside = vm_map_locate(map, start, &e);
 
 	vm_map_hint(map, e);
 	return inside ? e : e->next;
 }
 
-/* first_to_wait_for: the first entry of [start, end) that keeps it from being deleted, or NULL. */
-static vm_map_entry_t
-first_to_wait_for(vm_map_t map, vm_offset_t start, vm_offset_t end)
+/* is_cut: does [start, end), which touches e, leave something of it out? */
+static inline bool
+is_cut(const struct vm_map_entry *e, vm_offset_t start, vm_offset_t end)
+{
+	return e->start < start || e->end > end;
+}
+
+bool
+vm_map_reserve_cuts(vm_map_t map, vm_offset_t start, vm_offset_t end)
 {
 	vm_map_entry_t e;
 
 	for (e = first_in(map, start); e != &map->header && e->start < end; e = e->next)
+		if (is_cut(e, start, end))
+			return vm_map_reserve(map, 2);
+	return true;
+}
+
+/*
+ * What was taken out of a map.  The pages of the entries, which are map->dead's first ones, up to `until`,
+ * are still mapped, and what was charged for them and for the trimmed ones is still charged.
+ */
+struct removed {
+	vm_map_entry_t until;
+	bool pages; /* there may be some */
+	vm_size_t charge;
+};
+
+/* Flags of what is more than a range of zeroes. */
+#define NEVER_TRIMMED (VM_ENTRY_GUARD | VM_ENTRY_GROWS_DOWN)
+
+/* trimmable: is e just made shorter where [start, end) cuts it?  That will do if it never was touched, and
+ * loses one end; otherwise it is cut, so that both parts share an object. */
+static bool
+trimmable(const struct vm_map_entry *e, vm_offset_t start, vm_offset_t end)
+{
+	return e->object == NULL && (e->eflags & NEVER_TRIMMED) == 0 &&
+	       (start <= e->start || end >= e->end);
+}
+
+/* trim: take [start, end), which cuts e, from it. */
+static void
+trim(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end, struct removed *r)
+{
+	vm_size_t length = e->end - e->start;
+
+	ASSERT(e->wired_count == 0, "%#lx-%#lx is wired, and has no pages", e->start, e->end);
+	if (start <= e->start)
+		vm_map_tree_trim(map, e, end, e->end);
+	else
+		vm_map_tree_trim(map, e, e->start, start);
+	length -= e->end - e->start;
+	map->size -= length;
+	if (e->eflags & VM_ENTRY_CHARGED)
+		r->charge += length;
+}
+
+/* survey: of the entries of [e, end), the first one that must be waited for; NULL: there is none, and
+ * *cut says whether new ones are needed to take [start, end) out. */
+static vm_map_entry_t
+survey(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end, bool *cut)
+{
+	*cut = false;
+	for (; e != &map->header && e->start < end; e = e->next) {
 		if (must_wait(map, e))
 			return e;
+		*cut |= is_cut(e, start, end) && !trimmable(e, start, end);
+	}
 	return NULL;
+}
+
+/* first_to_wait_for: likewise, of all entries of [start, end). */
+static vm_map_entry_t
+first_to_wait_for(vm_map_t map, vm_offset_t start, vm_offset_t end)
+{
+	bool cut;
+
+	return survey(map, first_in(map, start), start, end, &cut);
 }
 
 bool
@@ -422,29 +505,26 @@ vm_map_wait_deletable(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	return kr;
 }
 
-/* needs_clip: does [start, end) cut an entry in two?  e is the first one that ends above start. */
-static bool
-needs_clip(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end)
+/* take_out: of e, which [start, end) touches, what lies in it; entries being reserved. */
+static void
+take_out(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end, struct removed *r)
 {
-	if (e == &map->header || e->start >= end)
-		return false;
-	if (e->start < start || e->end > end)
-		return true;
-	/* Only where the range goes on behind e is there another one to ask. */
-	return e->next->start < end && vm_map_lookup_entry(map, end, &e) && e->start < end;
+	if (is_cut(e, start, end)) {
+		if (trimmable(e, start, end)) {
+			trim(map, e, start, end, r);
+			return;
+		}
+		vm_map_clip_start(map, e, start);
+		vm_map_clip_end(map, e, end);
+	}
+	if (e->wired_count != 0)
+		vm_map_entry_unwire(map, e);
+	r->pages |= may_have_pages(e);
+	if (e->eflags & VM_ENTRY_CHARGED)
+		r->charge += e->end - e->start;
+	entry_unlink(map, e);
+	bury(map, e);
 }
-
-bool
-vm_map_reserve_cuts(vm_map_t map, vm_offset_t start, vm_offset_t end)
-{
-	return !needs_clip(map, first_in(map, start), start, end) || vm_map_reserve(map, 2);
-}
-
-/* Entries taken out of a map whose pages are still mapped. */
-struct removed {
-	vm_map_entry_t until; /* theirs are map->dead's first ones, up to this one */
-	bool pages;	      /* they may have some */
-};
 
 /* unlink_range: the entries of [start, end) leave the map and wait for the unlock.  Locks and results as
  * vm_map_delete. */
@@ -453,27 +533,25 @@ unlink_range(vm_map_t map, vm_offset_t start, vm_offset_t end, struct removed *r
 {
 	vm_map_entry_t e, next;
 	kern_return_t kr;
+	bool cut;
 
 	r->pages = false;
+	r->charge = 0;
 	ASSERT(vm_map_locked(map), "map %p", map);
 	ASSERT(page_aligned(start | end), "%#lx-%#lx", start, end);
 	if (start >= end)
 		return KERN_SUCCESS;
-	kr = vm_map_wait_deletable(map, start, end);
-	if (kr != KERN_SUCCESS)
-		return kr;
-	e = first_in(map, start);
-	if (needs_clip(map, e, start, end) && !vm_map_reserve(map, 2))
+	while (survey(map, e = first_in(map, start), start, end, &cut) != NULL) {
+		kr = vm_map_wait_deletable(map, start, end);
+		if (kr != KERN_SUCCESS)
+			return kr;
+	}
+	if (cut && !vm_map_reserve(map, 2))
 		return KERN_RESOURCE_SHORTAGE;
 	r->until = map->dead;
 	for (; e != &map->header && e->start < end; e = next) {
-		vm_map_clip_start(map, e, start);
-		vm_map_clip_end(map, e, end);
 		next = e->next;
-		if (e->wired_count != 0)
-			vm_map_entry_unwire(map, e);
-		r->pages |= may_have_pages(e);
-		vm_map_entry_delete(map, e);
+		take_out(map, e, start, end, r);
 	}
 	return KERN_SUCCESS;
 }
@@ -511,6 +589,7 @@ vm_map_delete(vm_map_t map, vm_offset_t start, vm_offset_t end)
 
 	if (r.pages)
 		free_pages(map, map->dead, r.until);
+	vm_uncharge(r.charge);
 	return kr;
 }
 
@@ -550,10 +629,11 @@ vm_map_remove(vm_map_t map, vm_offset_t start, vm_offset_t end)
 	kr = unlink_range(map, start, end, &r);
 	if (r.pages && end - start >= SHARED_FREE_SIZE && !map->system) {
 		free_shared(map, r.until);
-		return kr;
+	} else {
+		if (r.pages)
+			free_pages(map, map->dead, r.until);
+		vm_map_unlock(map);
 	}
-	if (r.pages)
-		free_pages(map, map->dead, r.until);
-	vm_map_unlock(map);
+	vm_uncharge(r.charge);
 	return kr;
 }

@@ -13,11 +13,26 @@
  * vm_map_tree_unlink: take e out.  Map write-locked. */
 void vm_map_tree_link(vm_map_t map, vm_map_entry_t after, vm_map_entry_t e);
 void vm_map_tree_unlink(vm_map_t map, vm_map_entry_t e);
-/* vm_map_tree_resized: e's start or end has moved (order unchanged): mend the gaps. */
-void vm_map_tree_resized(vm_map_t map, vm_map_entry_t e);
+/* vm_map_tree_grown: e takes up free room before or behind it now: mend the gaps.
+ * vm_map_tree_trim: what is left of e is [start, end). */
+void vm_map_tree_grown(vm_map_t map, vm_map_entry_t e);
+void vm_map_tree_trim(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end);
 /* vm_map_tree_gap: the lowest entry (the header last) that starts above addr and has a gap of at
  * least `length` bytes before it; NULL if there is none. */
 vm_map_entry_t vm_map_tree_gap(vm_map_t map, vm_offset_t addr, vm_size_t length);
+
+/* vm_map_locate: vm_map_lookup_entry for operations that change the map: where the last change was, or
+ * right behind it?  Map write-locked. */
+static inline bool
+vm_map_locate(vm_map_t map, vm_offset_t addr, vm_map_entry_t *entry)
+{
+	vm_map_entry_t e = map->hint;
+
+	if (e->start > addr || addr >= e->next->start)
+		return vm_map_lookup_entry(map, addr, entry);
+	*entry = e;
+	return addr < e->end;
+}
 
 /* vm_map_hint: operations will come back to e, an entry or the header.  Map write-locked. */
 static inline void
@@ -34,23 +49,33 @@ vm_map_entry_gap(const struct vm_map_entry *e)
 }
 
 /*
- * VM_MAP_GAP_CAP: gaps of this size and above count as equal in max_gap.  The large gap between what
+ * VM_MAP_GAP_CAP: gaps of so many pages and above count as equal in max_gap.  The large gap between what
  * is mapped and the stacks is the largest everywhere on its way to the root; without the cap every
  * change beside it would be written all the way up.
  */
-#define VM_MAP_GAP_CAP ((vm_size_t)1 << 36)
+#define VM_MAP_GAP_CAP ((uint32_t)1 << 24)
 
-static inline vm_size_t
+/* vm_map_gap_capped: a gap of so many bytes, as max_gap has it. */
+static inline uint32_t
 vm_map_gap_capped(vm_size_t gap)
 {
-	return gap < VM_MAP_GAP_CAP ? gap : VM_MAP_GAP_CAP;
+	return gap >> PAGE_SHIFT < VM_MAP_GAP_CAP ? (uint32_t)(gap >> PAGE_SHIFT) : VM_MAP_GAP_CAP;
 }
 
 /* ---- vm_map.c ---- */
 
 /* vm_map_unlock_deferred: release the exclusive lock and return the entries that died, for
  * vm_map_release_dead() once no lock at all is held. */
-vm_map_entry_t vm_map_unlock_deferred(vm_map_t map);
+static inline vm_map_entry_t
+vm_map_unlock_deferred(vm_map_t map)
+{
+	vm_map_entry_t dead = map->dead;
+
+	map->dead = NULL;
+	vm_map_audit_unlock(map);
+	rmlock_write_unlock(&map->lock);
+	return dead;
+}
 void vm_map_release_dead(vm_map_entry_t dead);
 /* vm_map_drop_reference: true if it was the last one: then vm_map_destroy(), with no lock held. */
 bool vm_map_drop_reference(vm_map_t map);
@@ -150,7 +175,8 @@ void vm_map_entry_startup(void); /* the zone of entries; boot */
 bool vm_map_reserve(vm_map_t map, unsigned n);
 /* vm_map_reserve_cuts: likewise for what [start, end) cuts in two: no entry, or one or two. */
 bool vm_map_reserve_cuts(vm_map_t map, vm_offset_t start, vm_offset_t end);
-/* vm_map_entry_create: a cleared entry, from the spares first; NULL without memory. */
+/* vm_map_entry_create: a cleared entry, from the spares first; NULL without memory.  Map write-locked;
+ * or NULL: then there are no spares. */
 vm_map_entry_t vm_map_entry_create(vm_map_t map);
 /* vm_map_entry_dispose: free an entry that is linked nowhere and owns nothing. */
 void vm_map_entry_dispose(vm_map_t map, vm_map_entry_t e);
@@ -170,6 +196,9 @@ void vm_map_clip_end(vm_map_t map, vm_map_entry_t e, vm_offset_t addr);
 
 /* vm_map_try_merge: merge prev into e if they are alike; returns the survivor, e. */
 vm_map_entry_t vm_map_try_merge(vm_map_t map, vm_map_entry_t prev, vm_map_entry_t e);
+/* vm_map_try_extend: e, a range of zeroes that is not linked, is to lie before next: if they are alike, let
+ * next begin where e does.  False: they are not. */
+bool vm_map_try_extend(vm_map_t map, const struct vm_map_entry *e, vm_map_entry_t next);
 /* vm_map_simplify_range: try to merge all neighbours in [start, end] . */
 void vm_map_simplify_range(vm_map_t map, vm_offset_t start, vm_offset_t end);
 

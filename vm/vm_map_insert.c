@@ -50,37 +50,113 @@ entry_flags(const struct vm_object *object, int cow)
 	return eflags;
 }
 
-/* insert_check: may [start, end) be inserted?  *prev gets the entry (or header) before it. */
-static kern_return_t
-insert_check(vm_map_t map, const struct vm_object *object, vm_ooffset_t offset, vm_offset_t start,
-	     vm_offset_t end, vm_prot_t prot, vm_prot_t max, int cow, vm_map_entry_t *prev)
-{
-	if (start >= end || !vm_map_range_valid(map, start, end))
-		return KERN_INVALID_ADDRESS;
-	if (!page_aligned(start | end | offset) || offset + (end - start) < offset)
-		return KERN_INVALID_ARGUMENT;
-	if (vm_map_lookup_entry(map, start, prev) || (*prev)->next->start < end)
-		return KERN_NO_SPACE;
-	if ((cow & (MAP_CREATE_GUARD | MAP_CREATE_STACK_GAP)) &&
-	    (object != NULL || max != VM_PROT_NONE))
-		return KERN_INVALID_ARGUMENT;
-	if (object != NULL && (object->traits & VM_PAGER_FRAMES) &&
-	    (!(cow & MAP_INHERIT_SHARE) || (cow & MAP_COPY_ON_WRITE)))
-		return KERN_INVALID_ARGUMENT;
-	if ((map->flags & VM_MAP_WXORX) && (prot & VM_PROT_WRITE) && (prot & VM_PROT_EXECUTE))
-		return KERN_PROTECTION_FAILURE;
-	return KERN_SUCCESS;
-}
-
-/* What an insertion that passed the checks is about to make. */
+/* What an insertion is about to make, and what it has got for that. */
 struct insertion {
 	struct vm_object *object;
 	vm_ooffset_t offset;
 	vm_offset_t start, end;
 	vm_prot_t prot, max;
 	vm_inherit_t inheritance;
+	int cow; /* MAP_* flags */
 	uint32_t eflags;
+	vm_map_entry_t entry; /* not linked yet; or NULL */
+	vm_size_t charge;     /* bytes charged that are nobody's yet */
 };
+
+/* insert_refused: what is wrong with it, wherever it may go. */
+static kern_return_t
+insert_refused(vm_map_t map, const struct insertion *ins)
+{
+	const struct vm_object *object = ins->object;
+
+	if ((ins->cow & (MAP_CREATE_GUARD | MAP_CREATE_STACK_GAP)) &&
+	    (object != NULL || ins->max != VM_PROT_NONE))
+		return KERN_INVALID_ARGUMENT;
+	if (object != NULL && (object->traits & VM_PAGER_FRAMES) &&
+	    (!(ins->cow & MAP_INHERIT_SHARE) || (ins->cow & MAP_COPY_ON_WRITE)))
+		return KERN_INVALID_ARGUMENT;
+	if ((map->flags & VM_MAP_WXORX) && (ins->prot & VM_PROT_WRITE) &&
+	    (ins->prot & VM_PROT_EXECUTE))
+		return KERN_PROTECTION_FAILURE;
+	return KERN_SUCCESS;
+}
+
+/* insert_check: may it be inserted?  *prev gets the entry (or header) before it. */
+static kern_return_t
+insert_check(vm_map_t map, const struct insertion *ins, vm_map_entry_t *prev)
+{
+	vm_offset_t start = ins->start, end = ins->end;
+
+	if (start >= end || !vm_map_range_valid(map, start, end))
+		return KERN_INVALID_ADDRESS;
+	if (!page_aligned(start | end | ins->offset) || ins->offset + (end - start) < ins->offset)
+		return KERN_INVALID_ARGUMENT;
+	if (vm_map_locate(map, start, prev) || (*prev)->next->start < end)
+		return KERN_NO_SPACE;
+	return insert_refused(map, ins);
+}
+
+/* insert_charge: charge what `length` bytes of it, or its object, cost; false if that is refused. */
+static bool
+insert_charge(struct insertion *ins, vm_size_t length)
+{
+	vm_size_t charge = 0;
+
+	if (ins->charge != 0)
+		return true;
+	if (vm_map_chargeable(ins->eflags, ins->object, ins->prot)) {
+		charge = length;
+		ins->eflags |= VM_ENTRY_CHARGED;
+	} else if (ins->object != NULL) {
+		charge = vm_map_object_due(ins->eflags, ins->object, ins->prot);
+	}
+	if (charge != 0 && !vm_charge(charge))
+		return false;
+	ins->charge = charge;
+	return true;
+}
+
+/* insert_make_entry: an entry like it, which has no place and no object yet; map as for
+ * vm_map_entry_create.  False without memory. */
+static bool
+insert_make_entry(vm_map_t map, struct insertion *ins)
+{
+	vm_map_entry_t e = vm_map_entry_create(map);
+
+	ins->entry = e;
+	if (e == NULL)
+		return false;
+	e->eflags = ins->eflags;
+	e->protection = ins->prot;
+	e->max_protection = ins->max;
+	e->inheritance = ins->inheritance;
+	return true;
+}
+
+/*
+ * insert_prepare: get what an insertion of so many bytes needs, before the map is locked, so that it is
+ * not locked for longer than it must.  What cannot be had is asked for again when it is: then it is clear
+ * whether it is needed, and what comes first of all that is wrong.  A large charge is not taken before
+ * that is clear, as others would be refused meanwhile; and what an object costs is known only with the
+ * lock.
+ */
+static void
+insert_prepare(struct insertion *ins, vm_size_t length)
+{
+	if (ins->object != NULL || length >= VM_MAP_LARGE || (ins->cow & MAP_STACK_AREA))
+		return;
+	if (insert_charge(ins, length))
+		insert_make_entry(NULL, ins);
+}
+
+/* insert_release: give back what was not used. */
+static void
+insert_release(struct insertion *ins)
+{
+	vm_uncharge(ins->charge);
+	if (ins->entry != NULL)
+		vm_map_entry_dispose(NULL, ins->entry);
+}
 
 /*
  * insert_coalesce: continue `prev` instead of making a new entry.  Returns true when that was all.
@@ -100,14 +176,15 @@ insert_coalesce(vm_map_t map, vm_map_entry_t prev, struct insertion *ins)
 		return false;
 	if ((prev->eflags & ~VM_ENTRY_USER_WIRED) != ins->eflags)
 		return false;
-	if (!vm_object_coalesce(prev->object, prev->offset, size, more))
+	if (prev->object != NULL && !vm_object_coalesce(prev->object, prev->offset, size, more))
 		return false;
 	if (prev->inheritance == ins->inheritance && prev->protection == ins->prot &&
 	    prev->max_protection == ins->max && prev->wired_count == 0) {
 		prev->end = ins->end;
 		map->size += more;
-		vm_map_tree_resized(map, prev);
-		vm_map_try_merge(map, prev, prev->next);
+		vm_map_tree_grown(map, prev);
+		if (prev->next->start == prev->end)
+			vm_map_try_merge(map, prev, prev->next);
 		return true;
 	}
 	if (prev->object != NULL) {
@@ -118,22 +195,27 @@ insert_coalesce(vm_map_t map, vm_map_entry_t prev, struct insertion *ins)
 	return false;
 }
 
-/* insert_entry: the new entry itself; takes over ins->object's reference. */
+/* insert_entry: the new entry itself; takes over ins->object's reference.  What it would be merged with at
+ * once grows instead, and then the entry is left over. */
 static void
-insert_entry(vm_map_t map, vm_map_entry_t prev, vm_map_entry_t e, const struct insertion *ins)
+insert_entry(vm_map_t map, vm_map_entry_t prev, struct insertion *ins)
 {
+	vm_map_entry_t e = ins->entry, next = prev->next;
+
 	e->start = ins->start;
 	e->end = ins->end;
 	e->object = ins->object;
 	e->offset = ins->offset;
-	e->eflags = ins->eflags;
-	e->protection = ins->prot;
-	e->max_protection = ins->max;
-	e->inheritance = ins->inheritance;
 	if (!(e->eflags & VM_ENTRY_GUARD))
 		map->size += e->end - e->start;
+	if (next->start == e->end && vm_map_try_extend(map, e, next)) {
+		vm_map_try_merge(map, prev, next);
+		return;
+	}
 	vm_map_tree_link(map, prev, e);
-	vm_map_simplify_entry(map, e);
+	if (prev->end == e->start || next->start == e->end)
+		vm_map_simplify_entry(map, e);
+	ins->entry = NULL;
 }
 
 /* note_mapping: an object of the caller's is mapped: if others refer to it, what this mapping gives up
@@ -184,6 +266,57 @@ prefault(vm_map_t map, const struct insertion *ins)
 	vm_map_prefault(map, ins->object, ins->offset, ins->start, ins->end, prot);
 }
 
+/* insert_describe: what is asked for; the place is yet to be filled in. */
+static inline void
+insert_describe(struct insertion *ins, struct vm_object *object, vm_ooffset_t offset,
+		vm_prot_t prot, vm_prot_t max, int cow)
+{
+	ASSERT((prot & ~max) == 0, "prot %#x beyond max %#x", prot, max);
+	ASSERT(object != kernel_object || !(cow & MAP_COPY_ON_WRITE), "kernel object, cow %#x",
+	       cow);
+	ASSERT(!(cow & MAP_NOFAULT) || object == NULL, "NOFAULT with object %p", object);
+	ins->object = object;
+	ins->offset = offset;
+	ins->prot = prot;
+	ins->max = max;
+	ins->inheritance = cow & MAP_INHERIT_SHARE ? VM_INHERIT_SHARE : VM_INHERIT_DEFAULT;
+	ins->cow = cow;
+	ins->eflags = entry_flags(object, cow);
+	ins->entry = NULL;
+	ins->charge = 0;
+}
+
+/* insert: as vm_map_insert; the caller does insert_release. */
+static kern_return_t
+insert(vm_map_t map, struct insertion *ins)
+{
+	struct vm_object *object = ins->object;
+	vm_map_entry_t prev;
+	kern_return_t kr;
+
+	ASSERT(vm_map_locked(map), "map %p", map);
+	kr = insert_check(map, ins, &prev);
+	if (kr != KERN_SUCCESS)
+		return kr;
+	if (object != NULL)
+		note_mapping(object);
+	if (!insert_charge(ins, ins->end - ins->start))
+		return KERN_RESOURCE_SHORTAGE;
+	if (ins->entry == NULL && !insert_make_entry(map, ins))
+		return KERN_RESOURCE_SHORTAGE;
+	if (ins->eflags & VM_ENTRY_CHARGED) {
+		ins->charge = 0;
+	} else if (object != NULL && !(ins->eflags & VM_ENTRY_NEEDS_COPY)) {
+		vm_map_object_name(object);
+		vm_map_object_commit(ins->eflags, object, ins->prot, &ins->charge);
+	}
+	if (!insert_coalesce(map, prev, ins))
+		insert_entry(map, prev, ins);
+	if (ins->cow & MAP_PREFAULT)
+		prefault(map, ins);
+	return KERN_SUCCESS;
+}
+
 /*
  * vm_map_insert: map [start, end) to object from offset (bytes) on; NULL: zeroes.
  *
@@ -205,55 +338,15 @@ kern_return_t
 vm_map_insert(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_offset_t start,
 	      vm_offset_t end, vm_prot_t prot, vm_prot_t max, int cow)
 {
-	struct insertion ins = {
-	    .object = object,
-	    .offset = offset,
-	    .start = start,
-	    .end = end,
-	    .prot = prot,
-	    .max = max,
-	    .inheritance = cow & MAP_INHERIT_SHARE ? VM_INHERIT_SHARE : VM_INHERIT_DEFAULT,
-	    .eflags = entry_flags(object, cow),
-	};
-	vm_map_entry_t prev, e;
-	vm_size_t charge = 0;
+	struct insertion ins;
 	kern_return_t kr;
 
-	ASSERT(vm_map_locked(map), "map %p", map);
-	ASSERT((prot & ~max) == 0, "prot %#x beyond max %#x", prot, max);
-	ASSERT(object != kernel_object || !(cow & MAP_COPY_ON_WRITE), "kernel object, cow %#x",
-	       cow);
-	ASSERT(!(cow & MAP_NOFAULT) || object == NULL, "NOFAULT with object %p", object);
-	kr = insert_check(map, object, offset, start, end, prot, max, cow, &prev);
-	if (kr != KERN_SUCCESS)
-		return kr;
-	if (object != NULL)
-		note_mapping(object);
-	if (vm_map_chargeable(ins.eflags, object, prot)) {
-		charge = end - start;
-		ins.eflags |= VM_ENTRY_CHARGED;
-	} else if (object != NULL) {
-		charge = vm_map_object_due(ins.eflags, object, prot);
-	}
-	if (charge != 0 && !vm_charge(charge))
-		return KERN_RESOURCE_SHORTAGE;
-	e = vm_map_entry_create(map);
-	if (e == NULL) {
-		vm_uncharge(charge);
-		return KERN_RESOURCE_SHORTAGE;
-	}
-	if (object != NULL && !(ins.eflags & (VM_ENTRY_CHARGED | VM_ENTRY_NEEDS_COPY))) {
-		vm_map_object_name(object);
-		vm_map_object_commit(ins.eflags, object, prot, &charge);
-		vm_uncharge(charge);
-	}
-	if (insert_coalesce(map, prev, &ins))
-		vm_map_entry_dispose(map, e);
-	else
-		insert_entry(map, prev, e, &ins);
-	if (cow & MAP_PREFAULT)
-		prefault(map, &ins);
-	return KERN_SUCCESS;
+	insert_describe(&ins, object, offset, prot, max, cow);
+	ins.start = start;
+	ins.end = end;
+	kr = insert(map, &ins);
+	insert_release(&ins);
+	return kr;
 }
 
 /* ---- find ---- */
@@ -296,10 +389,10 @@ static bool
 skip_full(vm_map_t map, vm_offset_t *start, vm_size_t length, vm_size_t align, vm_offset_t *addr,
 	  vm_map_entry_t *e)
 {
-	if (*start < map->full.from || *start >= map->full.to || length < map->full.length)
+	if (*start < map->full.from || *start > map->full.to || length < map->full.length)
 		return false;
 	*start = map->full.to;
-	if (vm_map_lookup_entry(map, *start, e))
+	if (vm_map_locate(map, *start, e))
 		return false;
 	*e = (*e)->next;
 	return fits(*e, *start, length, align, addr);
@@ -472,15 +565,16 @@ lock_for_fixed(vm_map_t map, int cow, vm_offset_t start, vm_offset_t end, struct
 
 /* insert_any: a stack or a plain range. */
 static kern_return_t
-insert_any(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_offset_t start,
-	   vm_size_t length, vm_prot_t prot, vm_prot_t max, int cow)
+insert_any(vm_map_t map, struct insertion *ins, vm_offset_t start, vm_size_t length)
 {
-	if (cow & MAP_STACK_AREA) {
-		if (object != NULL)
+	if (ins->cow & MAP_STACK_AREA) {
+		if (ins->object != NULL)
 			return KERN_INVALID_ARGUMENT;
-		return vm_map_stack_locked(map, start, length, prot, max, cow);
+		return vm_map_stack_locked(map, start, length, ins->prot, ins->max, ins->cow);
 	}
-	return vm_map_insert(map, object, offset, start, start + length, prot, max, cow);
+	ins->start = start;
+	ins->end = start + length;
+	return insert(map, ins);
 }
 
 /*
@@ -502,6 +596,7 @@ vm_map_find(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_offs
 	    int cow)
 {
 	kern_return_t kr = KERN_SUCCESS;
+	struct insertion ins;
 	uint64_t limit;
 	struct proc *p;
 
@@ -513,14 +608,17 @@ vm_map_find(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_offs
 			return vm_map_fixed(map, object, offset, *addr, length, prot, max, cow);
 	}
 	limit = insert_limit(map, cow);
+	insert_describe(&ins, object, offset, prot, max, cow);
+	insert_prepare(&ins, length);
 	p = lock_for_insert(map, cow);
 	if (find_space != VMFS_NO_SPACE)
 		kr = choose_place(map, addr, length, max_addr, find_space);
 	if (kr == KERN_SUCCESS && !vm_map_within_limit(map, limit, length, 0))
 		kr = KERN_RESOURCE_SHORTAGE;
 	if (kr == KERN_SUCCESS)
-		kr = insert_any(map, object, offset, *addr, length, prot, max, cow);
+		kr = insert_any(map, &ins, *addr, length);
 	unlock_after_insert(map, p);
+	insert_release(&ins);
 	return kr;
 }
 
@@ -564,6 +662,7 @@ vm_map_fixed(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_off
 	     vm_size_t length, vm_prot_t prot, vm_prot_t max, int cow)
 {
 	vm_offset_t end = start + length;
+	struct insertion ins;
 	kern_return_t kr;
 	uint64_t limit;
 	struct proc *p;
@@ -573,16 +672,19 @@ vm_map_fixed(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_off
 	if (!page_aligned(start | end))
 		return KERN_INVALID_ARGUMENT;
 	limit = insert_limit(map, cow);
+	insert_describe(&ins, object, offset, prot, max, cow);
+	insert_prepare(&ins, length);
 	kr = lock_for_fixed(map, cow, start, end, &p);
 	if (kr != KERN_SUCCESS)
-		return kr;
+		return kr; /* it is a stack, for which nothing was got */
 	if (limit != VM_LIMIT_INFINITY &&
 	    !vm_map_within_limit(map, limit, length, counted(map, start, end)))
 		kr = KERN_RESOURCE_SHORTAGE;
 	if (kr == KERN_SUCCESS && !(cow & MAP_CHECK_EXCL))
 		kr = vm_map_delete(map, start, end);
 	if (kr == KERN_SUCCESS)
-		kr = insert_any(map, object, offset, start, length, prot, max, cow);
+		kr = insert_any(map, &ins, start, length);
 	unlock_after_insert(map, p);
+	insert_release(&ins);
 	return kr;
 }

@@ -33,17 +33,17 @@ height(const struct vm_map_entry *e)
 	return e == NULL ? 0 : e->height;
 }
 
-static vm_size_t
+static uint32_t
 max_gap(const struct vm_map_entry *e)
 {
 	return e == NULL ? 0 : e->max_gap;
 }
 
 /* largest_gap: what e's max_gap must be, by its own gap and its children. */
-static vm_size_t
+static uint32_t
 largest_gap(const struct vm_map_entry *e)
 {
-	vm_size_t gap = vm_map_gap_capped(vm_map_entry_gap(e));
+	uint32_t gap = vm_map_gap_capped(vm_map_entry_gap(e));
 
 	if (gap < max_gap(e->child[LOW]))
 		gap = e->child[LOW]->max_gap;
@@ -52,14 +52,16 @@ largest_gap(const struct vm_map_entry *e)
 	return gap;
 }
 
-/* recompute: e's height and max_gap from its children and its own gap. */
-static void
+/* recompute: e's height and max_gap from its children and its own gap.  Returns how much higher the
+ * higher side is than the lower one. */
+static int
 recompute(vm_map_entry_t e)
 {
 	int low = height(e->child[LOW]), high = height(e->child[HIGH]);
 
-	e->height = 1 + (low > high ? low : high);
+	e->height = (int8_t)(1 + (low > high ? low : high));
 	e->max_gap = largest_gap(e);
+	return high - low;
 }
 
 /* replace_child: where `parent` (NULL: the map) pointed to old, it points to new. */
@@ -100,28 +102,23 @@ rotate(vm_map_t map, vm_map_entry_t e, int dir)
 	return y;
 }
 
-/* rebalance: mend a difference of two below e; returns the root of the subtree. */
+/* rebalance: mend a difference of two below e, on the side `heavy`; returns the root of the subtree. */
 static vm_map_entry_t
-rebalance(vm_map_t map, vm_map_entry_t e)
+rebalance(vm_map_t map, vm_map_entry_t e, int heavy)
 {
-	int tilt = height(e->child[HIGH]) - height(e->child[LOW]);
-	int heavy = tilt > 0 ? HIGH : LOW;
-	vm_map_entry_t c;
+	vm_map_entry_t c = e->child[heavy];
 
-	if (tilt >= -1 && tilt <= 1)
-		return e;
-	c = e->child[heavy];
 	if (height(c->child[!heavy]) > height(c->child[heavy]))
 		rotate(map, c, heavy);
 	return rotate(map, e, !heavy);
 }
 
 /* update_gaps: the largest gaps from e upwards, until one does not change. */
-static void
+static inline void
 update_gaps(vm_map_entry_t e)
 {
 	for (; e != NULL; e = e->parent) {
-		vm_size_t gap = largest_gap(e);
+		uint32_t gap = largest_gap(e);
 
 		if (gap == e->max_gap)
 			return;
@@ -134,11 +131,13 @@ static void
 update_up(vm_map_t map, vm_map_entry_t e)
 {
 	int8_t old_height;
+	int tilt;
 
 	for (; e != NULL; e = e->parent) {
 		old_height = e->height;
-		recompute(e);
-		e = rebalance(map, e);
+		tilt = recompute(e);
+		if (tilt < -1 || tilt > 1)
+			e = rebalance(map, e, tilt > 0 ? HIGH : LOW);
 		if (e->height == old_height) {
 			update_gaps(e->parent);
 			return;
@@ -159,7 +158,7 @@ static void
 not_full_from(vm_map_t map, vm_offset_t addr)
 {
 	if (map->full.to > addr)
-		map->full.to = addr;
+		map->full.to = addr > map->full.from ? addr : map->full.from;
 }
 
 void
@@ -174,7 +173,8 @@ vm_map_tree_link(vm_map_t map, vm_map_entry_t after, vm_map_entry_t e)
 
 	/* Either `after` has no higher child, or `next` (the lowest below it) has no lower one. */
 	e->child[LOW] = e->child[HIGH] = NULL;
-	e->height = 0;
+	e->height = 1;
+	e->max_gap = vm_map_gap_capped(vm_map_entry_gap(e));
 	if (after != &map->header && after->child[HIGH] == NULL) {
 		after->child[HIGH] = e;
 		e->parent = after;
@@ -187,8 +187,12 @@ vm_map_tree_link(vm_map_t map, vm_map_entry_t after, vm_map_entry_t e)
 	}
 	map->nentries++;
 	map->hint = e;
-	update_up(map, e);
-	update_gap(map, next);
+	if (e->parent != NULL && e->parent->height == 1)
+		update_up(map, e->parent);
+	else
+		update_gaps(e->parent);
+	if (e->parent != next)
+		update_gap(map, next);
 }
 
 /* take_place: s, the successor of e, moves to e's place in the tree.  Returns the lowest node whose
@@ -230,13 +234,23 @@ vm_map_tree_unlink(vm_map_t map, vm_map_entry_t e)
 	}
 	map->nentries--;
 	update_up(map, from);
-	update_gap(map, next);
+	if (from != next)
+		update_gap(map, next);
 }
 
 void
-vm_map_tree_resized(vm_map_t map, vm_map_entry_t e)
+vm_map_tree_grown(vm_map_t map, vm_map_entry_t e)
 {
-	not_full_from(map, e->prev->end);
+	update_gaps(e);
+	update_gap(map, e->next);
+}
+
+void
+vm_map_tree_trim(vm_map_t map, vm_map_entry_t e, vm_offset_t start, vm_offset_t end)
+{
+	not_full_from(map, start > e->start ? e->prev->end : end);
+	e->start = start;
+	e->end = end;
 	update_gaps(e);
 	update_gap(map, e->next);
 }
@@ -270,7 +284,7 @@ vm_map_lookup_entry(vm_map_t map, vm_offset_t addr, vm_map_entry_t *entry)
 struct gap_search {
 	vm_offset_t addr; /* the entry must start above it */
 	vm_size_t length; /* the gap that is needed */
-	vm_size_t capped; /* what to compare max_gap with */
+	uint32_t capped;  /* what to compare max_gap with */
 };
 
 /*

@@ -357,7 +357,7 @@ private_zeroes(void **state)
 
 /* ---- without memory ---- */
 
-/* |##|==|##|  |##|: what cuts no entry needs no memory, what cuts one is refused. */
+/* |##|==|##|  |##|: what cuts no entry needs no memory, what cuts one that was touched is refused. */
 static void
 cuts(void **state)
 {
@@ -368,6 +368,9 @@ cuts(void **state)
 	space_map(f->map, A + 2 * P, 2 * P, R, ALL, 0);
 	space_map(f->map, A + 4 * P, 2 * P, RW, ALL, 0);
 	space_map(f->map, A + 8 * P, 2 * P, RW, ALL, 0);
+	space_fill(f->proc, A, 1, 1);
+	space_fill(f->proc, A + 4 * P, 1, 1);
+	space_fill(f->proc, A + 8 * P, 1, 1);
 	before = map_snapshot_take(f->map);
 	map_drop_spares(f->map);
 	model_fail_from(1);
@@ -376,6 +379,8 @@ cuts(void **state)
 	check_kr(KERN_RESOURCE_SHORTAGE, vm_map_remove(f->map, A + 2 * P, A + 5 * P));
 	check_kr(KERN_RESOURCE_SHORTAGE, vm_map_remove(f->map, A + P, A + 4 * P));
 	check_kr(KERN_RESOURCE_SHORTAGE, vm_map_inherit(f->map, A + P, A + 3 * P, VM_INHERIT_NONE));
+	check_kr(KERN_RESOURCE_SHORTAGE, vm_map_inherit(f->map, A, A + 3 * P, VM_INHERIT_NONE));
+	check_kr(KERN_SUCCESS, vm_map_inherit(f->map, A, A + 4 * P, VM_INHERIT_COPY));
 	model_fail_off();
 	check_unchanged(before, f->map);
 	map_drop_spares(f->map);

@@ -71,7 +71,7 @@ first_fit(size_t start, size_t pages, vm_size_t align, size_t *where)
 struct counted {
 	unsigned nodes;
 	int height;
-	vm_size_t max_gap;
+	uint32_t max_gap; /* pages */
 };
 
 /* check_subtree: links, order, heights, balance and gaps, all counted anew. */
@@ -80,7 +80,7 @@ check_subtree(const struct vm_map_entry *e, const struct vm_map_entry *parent, v
 	      vm_offset_t high)
 {
 	struct counted c = {0, 0, 0}, child[2];
-	vm_size_t gap;
+	uint32_t gap;
 
 	if (e == NULL)
 		return c;
@@ -92,7 +92,7 @@ check_subtree(const struct vm_map_entry *e, const struct vm_map_entry *parent, v
 	c.nodes = 1 + child[0].nodes + child[1].nodes;
 	c.height = 1 + (child[0].height > child[1].height ? child[0].height : child[1].height);
 	c.max_gap = child[0].max_gap > child[1].max_gap ? child[0].max_gap : child[1].max_gap;
-	gap = e->start - e->prev->end;
+	gap = (uint32_t)atop(e->start - e->prev->end);
 	if (gap > c.max_gap)
 		c.max_gap = gap;
 	check_u64(c.height, e->height);
@@ -167,7 +167,8 @@ op_link(void)
 
 	if (!all_free(first, first + pages))
 		return;
-	e = calloc(1, sizeof(*e));
+	e = aligned_alloc(CACHE_LINE_SIZE, sizeof(*e));
+	memset(e, 0, sizeof(*e));
 	e->start = address(first);
 	e->end = address(first + pages);
 	vm_map_lookup_entry(&map, e->start, &after);
@@ -217,9 +218,13 @@ op_resize(void)
 	}
 	own(page_of(e->start), page_of(e->end), NULL);
 	own(first, end, e);
-	e->start = address(first);
-	e->end = address(end);
-	vm_map_tree_resized(&map, e);
+	if (address(first) > e->start || address(end) < e->end) {
+		vm_map_tree_trim(&map, e, address(first), address(end));
+	} else {
+		e->start = address(first);
+		e->end = address(end);
+		vm_map_tree_grown(&map, e);
+	}
 }
 
 static void
@@ -309,11 +314,11 @@ height_bound(void **state)
 		/* AVL: at most 1.44 log2(n + 2). */
 		assert_in_range(map.root->height, log2 + 1, (log2 + 1) * 144 / 100 + 1);
 	}
-	check_u64(P, map.root->max_gap);
+	check_u64(1, map.root->max_gap);
 	for (size_t i = 0; i < ARRAY_SIZE(entries); i += 2)
 		vm_map_tree_unlink(&map, &entries[i]);
 	assert_in_range(map.root->height, 16, 22);
-	check_u64(3 * P, map.root->max_gap);
+	check_u64(3, map.root->max_gap);
 }
 
 /* Gaps at both ends, and none. */
@@ -329,16 +334,46 @@ full_space(void **state)
 	check_u64(MAX - (PAGES + 1) * P + 1, vm_map_findspace(&map, 0, (PAGES + 1) * P));
 	vm_map_tree_link(&map, &map.header, &e);
 	assert_false(vm_map_findspace_aligned(&map, MIN, P, P, &addr));
-	e.end = MAX - P;
-	vm_map_tree_resized(&map, &e);
+	vm_map_tree_trim(&map, &e, MIN, MAX - P);
 	check_u64(MAX - P, vm_map_findspace(&map, 0, P));
-	e.start = MIN + P;
-	vm_map_tree_resized(&map, &e);
+	vm_map_tree_trim(&map, &e, MIN + P, MAX - P);
 	check_u64(MIN, vm_map_findspace(&map, 0, P));
 	check_u64(MAX - P, vm_map_findspace(&map, MIN + 1, P));
 	assert_false(vm_map_findspace_aligned(&map, MIN, 2 * P, P, &addr));
 	assert_false(vm_map_findspace_aligned(&map, MIN, 0, P, &addr));
 	vm_map_tree_unlink(&map, &e);
+}
+
+/* What first fit has found full stays so, up to what becomes free. */
+static void
+full_part(void **state)
+{
+	static struct vm_map_entry e[3];
+	vm_offset_t addr;
+
+	(void)state;
+	vm_map_init(&map, NULL, MIN, MAX);
+	for (size_t i = 0; i < ARRAY_SIZE(e); i++) {
+		e[i].start = address(4 * i);
+		e[i].end = address(4 * i + 4);
+		vm_map_tree_link(&map, map.header.prev, &e[i]);
+	}
+	assert_true(vm_map_findspace_aligned(&map, address(4), P, P, &addr));
+	check_u64(address(12), addr);
+	check_u64(address(12), map.full.to);
+	vm_map_tree_trim(&map, &e[2], address(8), address(11));
+	check_u64(address(11), map.full.to);
+	vm_map_tree_trim(&map, &e[2], address(9), address(11));
+	check_u64(address(8), map.full.to);
+	vm_map_tree_unlink(&map, &e[1]);
+	check_u64(address(4), map.full.to);
+	/* What lies before the part that was looked at says nothing about it. */
+	vm_map_tree_unlink(&map, &e[0]);
+	check_u64(address(4), map.full.from);
+	check_u64(address(4), map.full.to);
+	assert_true(vm_map_findspace_aligned(&map, address(4), P, P, &addr));
+	check_u64(address(4), addr);
+	vm_map_tree_unlink(&map, &e[2]);
 }
 
 int
@@ -351,6 +386,7 @@ main(void)
 	    {"tree: 65,536 entries in ascending order stay within the height of an AVL tree",
 	     height_bound},
 	    {"tree: first fit at the ends of the space", full_space},
+	    {"tree: what is full is known, up to what becomes free", full_part},
 	};
 
 	return host_run(&memory_fixture, tests, ARRAY_SIZE(tests));

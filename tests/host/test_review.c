@@ -321,18 +321,21 @@ growth_is_not_shared(void **state)
 static void
 scratch_is_freed_without_memory(void **state)
 {
+	vm_offset_t before = kmem_alloc_wait(exec_map, 4 * P);
 	vm_offset_t addr = kmem_alloc_wait(exec_map, 4 * P);
-	vm_offset_t next = kmem_alloc_wait(exec_map, 4 * P);
+	vm_offset_t behind = kmem_alloc_wait(exec_map, 4 * P);
 
 	(void)state;
-	check_u64(addr + 4 * P, next);
+	check_u64(before + 4 * P, addr);
+	check_u64(addr + 4 * P, behind);
 	map_drop_spares(exec_map);
 	model_fail_after(1);
 	kmem_free_wakeup(exec_map, addr, 4 * P);
 	check_u64(1, model_fail_count());
 	model_fail_off();
 	check_hole(exec_map, addr, addr + 4 * P);
-	kmem_free_wakeup(exec_map, next, 4 * P);
+	kmem_free_wakeup(exec_map, before, 4 * P);
+	kmem_free_wakeup(exec_map, behind, 4 * P);
 }
 
 static void

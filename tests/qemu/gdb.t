@@ -111,7 +111,7 @@ def four_processors():
         if " at store_for_ever " in said["cpus"]:
             break
     matches(said, "cpus", r"^\*cpu +\d .* smp  at ask  interrupts 0, spinlocks 2 deep<*>"
-            r'^    holds "user map" 0x\w+, taken at vm_map_lock \+ \d+<*>'
+            r'^    holds "user map" 0x\w+, taken at vm_map_remove \+ \d+<*>'
             r'^    holds "page table" 0x\w+, taken at (pmap_table_next|table_lock) \+ \d+',
             "cpus: in the kernel, with locks")  # fmt: skip
     matches(said, "cpus", r"^ cpu +\d .* smp  at store_for_ever  interrupts 0, spinlocks 0 deep",
