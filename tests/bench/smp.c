@@ -18,10 +18,12 @@ now_ns(void)
 static int smp_rounds = 20;
 static volatile int smp_go, smp_ready;
 static int
-    smp_kind; /* 0: page faults, 1: user-only control loop, 2: null syscalls, 3, 4: mappings */
-#define SMP_MAPPINGS 20000
+    smp_kind; /* 0: page faults, 1: user-only control loop, 2: null syscalls, 3 to 5: mappings */
+#define SMP_MAPPINGS  20000
+#define SMP_FAR_BASE  (1ul << 40)
+#define SMP_FAR_APART (1ul << 36)
 static void
-smp_work(void)
+smp_work(long number)
 {
 	if (smp_kind == 1) { /* control: what this host can give two CPUs at all */
 		/* several sequences: where two CPUs of the host are halves of one core it says so */
@@ -40,9 +42,11 @@ smp_work(void)
 			sys0(SYS_getppid);
 		return;
 	}
-	if (smp_kind >= 3) {
+	if (smp_kind >= 3) { /* 5: each at a place of its own */
+		void *at =
+		    smp_kind == 5 ? (void *)(SMP_FAR_BASE + number * SMP_FAR_APART) : (void *)0;
 		for (int i = 0; i < SMP_MAPPINGS; i++) {
-			char *p = k_mmap(0, PAGE, RW, ANON);
+			char *p = k_mmap(at, PAGE, RW, at != 0 ? ANON | MAP_FIXED : ANON);
 			if (bad(p))
 				return;
 			if (smp_kind == 4)
@@ -76,7 +80,7 @@ smp_thread(void *x)
 	__sync_fetch_and_add(&smp_ready, 1);
 	while (!smp_go)
 		;
-	smp_work();
+	smp_work((long)x);
 	return 0;
 }
 
@@ -115,7 +119,7 @@ smp_run_procs(int kind, int np)
 			__sync_fetch_and_add(&go[1], 1);
 			while (!go[0])
 				;
-			smp_work();
+			smp_work(i);
 			k_exit(0);
 		}
 	}
@@ -135,7 +139,8 @@ void
 t_smp(void)
 {
 	static const char *name[] = {"control_loop",	"fault_threads", "fault_procs",
-				     "syscall_threads", "map_unmap",	 "map_touch"};
+				     "syscall_threads", "map_unmap",	 "map_touch",
+				     "map_unmap_far"};
 	enum {
 		KINDS = sizeof(name) / sizeof(name[0])
 	};
@@ -151,6 +156,7 @@ t_smp(void)
 			w[6 + n] = smp_run(2, n + 1);
 			w[8 + n] = smp_run(3, n + 1);
 			w[10 + n] = smp_run(4, n + 1);
+			w[12 + n] = smp_run(5, n + 1);
 		}
 		for (int i = 0; i < 2 * KINDS; i++)
 			if (w[i] && w[i] < best[i])

@@ -12,7 +12,8 @@
  *	smp.WORK.wall1, .wall2	us, one thread and two
  *	smp.WORK_scaling	per cent; of faults: smp.fault_scaling_threads, and _procs: by two processes,
  *				which share nothing but the machine's frames
- *	smp.one_lock_scaling	of work of which 57 in 100 parts are done with one lock, in user mode
+ *	smp.map_unmap_far_scaling	as smp.map_unmap_scaling, at places of their own instead of side by side
+ *	smp.one_lock_scaling	of work of which 45 in 100 parts are done with one lock, in user mode
  *	smp.fault_rate_1thread, _2threads	faults in a second
  *	smp.shootdown		ns that a right taken away costs more if another processor has the space
  */
@@ -95,6 +96,23 @@ map_and_unmap(void)
 		unmap_pages(map_pages(PAGE_SIZE, PROT_RW), PAGE_SIZE);
 }
 
+#define FAR_BASE  (1ul << 40)
+#define FAR_APART (1ul << 36)
+
+/* map_far: at a place of its own; each thread has its own processor. */
+static void
+map_far(void)
+{
+	uint64_t place = FAR_BASE + (uint64_t)thread_cpu(HANDLE_SELF) * FAR_APART;
+
+	for (unsigned n = 0; n < MAPPINGS; n++) {
+		if (vm_map(HANDLE_SELF, place, PAGE_SIZE,
+			   VM_MAP_ARGS(PROT_RW, PROT_ALL, VM_MAP_FLAG_FIXED), 0, 0) < 0)
+			exit(1);
+		unmap_pages((void *)place, PAGE_SIZE);
+	}
+}
+
 static void
 map_touch_unmap(void)
 {
@@ -115,8 +133,8 @@ call(void)
 		proc_id(HANDLE_SELF);
 }
 
-#define LOCKED	 120 /* of which a thread has the lock, as of mapping and unmapping */
-#define UNLOCKED 90
+#define LOCKED	 95 /* of which a thread has the lock, as of mapping and unmapping */
+#define UNLOCKED 115
 
 static void
 share_a_lock(void)
@@ -142,6 +160,7 @@ static const struct work {
     {"fault", "fault_scaling_threads", touch_regions, false},
     {"fault_procs", "fault_scaling_procs", touch_regions, true},
     {"map_unmap", "map_unmap_scaling", map_and_unmap, false},
+    {"map_unmap_far", "map_unmap_far_scaling", map_far, false},
     {"map_touch", "map_touch_scaling", map_touch_unmap, false},
     {"one_lock", "one_lock_scaling", share_a_lock, false},
     {"null_call", "null_call_scaling", call, false},
