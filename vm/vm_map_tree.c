@@ -52,16 +52,14 @@ largest_gap(const struct vm_map_entry *e)
 	return gap;
 }
 
-/* recompute: e's height and max_gap from its children and its own gap.  Returns how much higher the
- * higher side is than the lower one. */
-static int
+/* recompute: e's height and max_gap from its children and its own gap. */
+static void
 recompute(vm_map_entry_t e)
 {
 	int low = height(e->child[LOW]), high = height(e->child[HIGH]);
 
 	e->height = (int8_t)(1 + (low > high ? low : high));
 	e->max_gap = largest_gap(e);
-	return high - low;
 }
 
 /* replace_child: where `parent` (NULL: the map) pointed to old, it points to new. */
@@ -126,7 +124,8 @@ update_gaps(vm_map_entry_t e)
 	}
 }
 
-/* update_up: heights and gaps from e upwards: both as long as heights change, then gaps alone. */
+/* update_up: heights and gaps from e upwards: both as long as heights change, then gaps alone.  What does
+ * not change is not written: another processor may have it in its cache. */
 static void
 update_up(vm_map_t map, vm_map_entry_t e)
 {
@@ -135,14 +134,19 @@ update_up(vm_map_t map, vm_map_entry_t e)
 
 	for (; e != NULL; e = e->parent) {
 		old_height = e->height;
-		tilt = recompute(e);
+		tilt = height(e->child[HIGH]) - height(e->child[LOW]);
 		if (tilt < -1 || tilt > 1)
 			e = rebalance(map, e, tilt > 0 ? HIGH : LOW);
+		else if (old_height != 1 + height(e->child[tilt > 0 ? HIGH : LOW]))
+			recompute(e);
+		else
+			break;
 		if (e->height == old_height) {
-			update_gaps(e->parent);
-			return;
+			e = e->parent;
+			break;
 		}
 	}
+	update_gaps(e);
 }
 
 /* update_gap: the gap before e (an entry or the header) has changed. */

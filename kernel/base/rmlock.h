@@ -24,13 +24,13 @@
 #include <machine/param.h>
 
 struct rmlock {
+	struct rwlock rw; /* its word is read by all who come in, and by writers that wait */
+	uint8_t apart[CACHE_LINE_SIZE - sizeof(struct rwlock)];
 	struct rmlock_readers {
 		uint32_t count; /* (a) may be below 0, as readers move */
 		uint8_t apart[CACHE_LINE_SIZE - sizeof(uint32_t)];
 	} readers[MACHINE_MAX_CPUS];
-	struct rwlock rw; /* its word is read by all who come in, and by writers that wait */
-	uint8_t apart[CACHE_LINE_SIZE - sizeof(struct rwlock)];
-}; /* (a) atomic */
+} __attribute__((aligned(CACHE_LINE_SIZE))); /* (a) atomic */
 
 /* rmlock_init: l, which is all zero, is an open lock. */
 void rmlock_init(struct rmlock *l, const char *name, enum lock_rank rank);
