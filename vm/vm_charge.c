@@ -2,8 +2,9 @@
 /*
  * The commit account: one counter against one limit.
  *
- * Invariant: `used` is the sum of what entries and objects are charged with.  It may exceed the
- * limit only because the limit was lowered.
+ * Invariant: `used` is the sum of what entries and objects are charged with, and of what operations
+ * under way have got for them or are about to give back.  It may exceed the limit only because the limit
+ * was lowered.
  */
 #include "kernel/base/debug.h"
 #include "kernel/base/panic.h"

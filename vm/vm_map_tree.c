@@ -301,7 +301,7 @@ gap_below(const struct gap_search *s, vm_map_entry_t e)
 {
 	vm_map_entry_t found;
 
-	while (max_gap(e) >= s->capped) {
+	while (e != NULL && e->max_gap >= s->capped) {
 		if (e->start > s->addr) {
 			if (max_gap(e->child[LOW]) >= s->capped) {
 				found = gap_below(s, e->child[LOW]);

@@ -4,8 +4,9 @@
  * different cache lines.
  *
  *	readers[cpu].count	in: +1 on the processor where it comes in, -1 where it leaves
- *	rw			writers take it exclusively; readers that do not find it free take it shared,
- *				come in then, and let it go.  While it is not free the lock is closed
+ *	rw			writers take it exclusively; readers that find it with a writer take it
+ *				shared, come in then, and let it go.  While it has a writer, or one that
+ *				sleeps for it, the lock is closed
  *
  * A reader counts itself first and looks at rw then; a writer takes rw first and adds up the counts
  * then: one of them sees the other.  A reader that finds the lock closed takes back its count in the
@@ -79,7 +80,7 @@ rmlock_enter(struct rmlock *l)
 	uint32_t *place = rmlock_place(l);
 
 	__atomic_fetch_add(place, 1, __ATOMIC_SEQ_CST);
-	if (__builtin_expect(rwlock_free(&l->rw), 1))
+	if (__builtin_expect(!rwlock_wanted(&l->rw), 1))
 		return true;
 	rmlock_back_out(l, place);
 	return false;
@@ -89,7 +90,7 @@ static inline void
 rmlock_leave(struct rmlock *l)
 {
 	__atomic_fetch_sub(rmlock_place(l), 1, __ATOMIC_SEQ_CST);
-	if (__builtin_expect(!rwlock_free(&l->rw), 0))
+	if (__builtin_expect(rwlock_wanted(&l->rw), 0))
 		rmlock_reader_left(l);
 }
 

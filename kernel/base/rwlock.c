@@ -4,11 +4,11 @@
  *
  * The whole state is one word, changed by atomic operations only:
  *
- *	 61      42 41      22 21       2   1      0
- *	+----------+----------+----------+------+-------+
- *	| writers  | readers  | readers  | RTURN| WRITE |
- *	| waiting  | waiting  |          |      |       |
- *	+----------+----------+----------+------+-------+
+ *	 61      42 41      22   21    20       1    0
+ *	+----------+----------+-------+----------+-------+
+ *	| readers  | readers  | RTURN | writers  | WRITE |
+ *	| waiting  |          |       | waiting  |       |
+ *	+----------+----------+-------+----------+-------+
  *
  *	WRITE	a writer holds the lock; then there are no readers
  *	RTURN	the readers' turn: those that wait may enter although writers wait, too.  Set only
@@ -46,9 +46,9 @@
 #include <machine/percpu.h>
 
 #define WRITE		RWLOCK_WRITE
-#define RTURN		((uint64_t)1 << 1)
+#define RTURN		((uint64_t)1 << 21)
 #define READER		RWLOCK_READER /* one reader */
-#define READER_WAITING	((uint64_t)1 << 22)
+#define READER_WAITING	((uint64_t)1 << 42)
 #define WRITER_WAITING	RWLOCK_WRITER_WAITING
 #define READERS		RWLOCK_READERS
 #define READERS_WAITING (RWLOCK_COUNT_MASK * READER_WAITING)
@@ -80,7 +80,7 @@ state_load(const struct rwlock *l)
 }
 
 /* state_change: change the word from *s to `to`; otherwise *s is what it is now.  Serves entering
- * (acquire) and leaving (release), and those who ask rwlock_free (sequentially consistent). */
+ * (acquire) and leaving (release), and those who ask rwlock_wanted (sequentially consistent). */
 static inline bool
 state_change(struct rwlock *l, uint64_t *s, uint64_t to)
 {

@@ -43,17 +43,18 @@ bool rwlock_held(const struct rwlock *l);
 /* The state word; the whole picture is in rwlock.c. */
 #define RWLOCK_COUNT_MASK      (((uint64_t)1 << 20) - 1)
 #define RWLOCK_WRITE	       ((uint64_t)1 << 0)
-#define RWLOCK_READER	       ((uint64_t)1 << 2) /* one of those inside */
-#define RWLOCK_READERS	       (RWLOCK_COUNT_MASK * RWLOCK_READER)
-#define RWLOCK_WRITER_WAITING  ((uint64_t)1 << 42)
+#define RWLOCK_WRITER_WAITING  ((uint64_t)1 << 1)
 #define RWLOCK_WRITERS_WAITING (RWLOCK_COUNT_MASK * RWLOCK_WRITER_WAITING)
+#define RWLOCK_READER	       ((uint64_t)1 << 22) /* one of those inside */
+#define RWLOCK_READERS	       (RWLOCK_COUNT_MASK * RWLOCK_READER)
 
-/* rwlock_free: does nobody hold l, or wait for it?  After a store of the caller's that is sequentially
- * consistent: if so, whoever takes it from now on sees that store. */
+/* rwlock_wanted: has l a writer, or one that sleeps for it?  After a store of the caller's that is
+ * sequentially consistent: if not, every writer to come sees that store. */
 static inline bool
-rwlock_free(const struct rwlock *l)
+rwlock_wanted(const struct rwlock *l)
 {
-	return __atomic_load_n(&l->state, __ATOMIC_SEQ_CST) == 0;
+	return (__atomic_load_n(&l->state, __ATOMIC_SEQ_CST) &
+		(RWLOCK_WRITE | RWLOCK_WRITERS_WAITING)) != 0;
 }
 
 /* What is left to do when the word was not in its most common state; for the functions below. */

@@ -308,6 +308,26 @@ found_again(void **state)
 	check_u64(1, f->map->nentries);
 }
 
+/* Less than a page is no length, wherever it is looked for. */
+static void
+odd_lengths(void **state)
+{
+	struct vm_fixture *f = *state;
+	const vm_size_t odd[] = {1, 100, P - 1, P + 1};
+
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(odd); i++) {
+		vm_offset_t addr = A;
+
+		check_kr(KERN_INVALID_ARGUMENT,
+			 vm_map_find(f->map, NULL, 0, &addr, odd[i % ARRAY_SIZE(odd)], 0,
+				     VMFS_ANY_SPACE, RW, ALL, 0));
+		check_u64(0, vm_charge_used());
+		if (i == ARRAY_SIZE(odd) - 1)
+			space_map(f->map, A, P, R, ALL, MAP_ACC_NO_CHARGE);
+	}
+	check_u64(1, f->map->nentries);
+}
+
 /* What is wrong with the place comes before what there is not enough of. */
 static void
 order_of_errors(void **state)
@@ -456,6 +476,7 @@ main(void)
 	    {"INS-05: nor if it was touched", stays_apart_from_touched},
 	    {"INS-05: an object before its own rest is one entry with it", object_before_its_rest},
 	    {"FND-01: first fit finds an end that was given back", found_again},
+	    {"FND-01: a length that is no number of pages is refused", odd_lengths},
 	    {"INS-08: a wrong place is said before a lack of memory", order_of_errors},
 	    {"INS-05: a guard between guards is one with them", guards},
 	    {"INS-08: of a stack only its first part is charged", charged_as_it_grows},

@@ -9,7 +9,7 @@
  *	kernel/base/rmlock.c		rmlock_read_slowly, rmlock_back_out, rmlock_reader_left,
  *					rmlock_wait_for_readers, try_close, rmlock_tryupgrade,
  *					rmlock_downgrade
- *	kernel/base/rwlock.h		rwlock_free, rwlock_write, rwlock_write_unlock
+ *	kernel/base/rwlock.h		rwlock_wanted, rwlock_write, rwlock_write_unlock
  *
  * The rwlock in it is taken as right: who may not enter waits, and it wakes whom it should.  Of
  * the sleep queue there is what a single waiter needs (sleepq.pml has all of it).
@@ -32,14 +32,14 @@
  *	-DREADERS=1 -DWRITERS=2
  *
  * Planted faults:
- *	LOOK_BEFORE_COUNT	assertion	a reader looks at the rwlock before it has counted itself
+ *	LOOK_BEFORE_COUNT	assertion	a reader looks for writers before it has counted itself
  *	SUM_BEFORE_WRITE	assertion	a writer adds up before it has the rwlock
  *	BACK_OUT_ELSEWHERE	assertion	a reader takes back its count at the place where it is by then
  *	COUNT_AFTER_RW		assertion	a slow reader lets go of the rwlock before it counts itself
  *	DOWNGRADE_LATE		assertion	a writer opens the lock before it counts itself as a reader
  *	UPGRADE_AMONG_OTHERS	assertion	a reader becomes the writer while another one is inside
  *	BACK_OUT_QUIETLY	deadlock	a reader that backs out does not wake the writer
- *	LEAVE_LOOKS_FIRST	deadlock	a reader that leaves looks at the rwlock before it is counted out
+ *	LEAVE_LOOKS_FIRST	deadlock	a reader that leaves looks for writers before it is counted out
  *	SLEEP_UNPREPARED	deadlock	a writer prepares to sleep after it has added up
  */
 #define CPUS   2
@@ -63,7 +63,7 @@ byte readers_inside, writers_inside;
 #define may_write() (!rw_write && rw_readers == 0)
 #define may_read()  !rw_write
 
-#define rwlock_free() (!rw_write && rw_readers == 0 && rw_waiting == 0)
+#define rwlock_wanted() (rw_write || rw_waiting > 0)
 
 /* rwlock_write: who spins is not counted. */
 inline rwlock_write()
@@ -133,11 +133,11 @@ inline rmlock_read_slowly()
 inline rmlock_read()
 {
 #ifdef LOOK_BEFORE_COUNT
-	open = rwlock_free();
+	open = !rwlock_wanted();
 	atomic { place(); count[here]++ };
 #else
 	atomic { place(); count[here]++ };
-	open = rwlock_free();
+	open = !rwlock_wanted();
 #endif
 	if
 	:: open
@@ -151,11 +151,11 @@ inline rmlock_read_unlock()
 {
 	outside(readers_inside);
 #ifdef LEAVE_LOOKS_FIRST
-	open = rwlock_free();
+	open = !rwlock_wanted();
 	atomic { place(); count[here]-- };
 #else
 	atomic { place(); count[here]-- };
-	open = rwlock_free();
+	open = !rwlock_wanted();
 #endif
 	if
 	:: open

@@ -54,12 +54,12 @@ cpu_pause(void)
 /* tlb_serve: do what other processors ask in curcpu()->requests: pmap_tlb.c. */
 void tlb_serve(void);
 
-/* cpu_spin_turn: what a spinning processor does between two looks, the n-th time.  It pauses now and then
- * only: most locks are held for less time than a pause takes, which an emulator makes long. */
+/* cpu_spin_turn: what a spinning processor does between two looks, the n-th time.  It pauses but rarely:
+ * most locks are held for less time than a pause takes, which an emulator makes long. */
 static inline void
 cpu_spin_turn(unsigned n)
 {
-	if (n % 32 == 0)
+	if (n % 512 == 0)
 		cpu_pause();
 }
 
