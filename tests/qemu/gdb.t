@@ -131,8 +131,8 @@ def four_processors():
     matches(said, everywhere, r"#\d+ .*store_for_ever \(<*>thread_entry", "backtraces: user code")
     matches(said, everywhere, r"idle_main \(<*>sched_idle<*>smp_entered<*>boot_ap_high",
             "backtraces: an idle one, to its first instruction")  # fmt: skip
-    matches(said, "locks", r"^ +\d+ page table +taken at (pmap_)?table_\w+ \+ \d+,"
-            r" released at pmap_\w+ \+ \d+,"
+    matches(said, "locks", r"^ +\d+ page table +taken at (pmap|table)_\w+ \+ \d+,"
+            r" released at (pmap|table)_\w+ \+ \d+,"
             " cpu", "locks: how long they were held")  # fmt: skip
     nothing_broke(said, "four processors without a traceback")
 
