@@ -39,7 +39,7 @@ struct vm_map_entry {
 	struct vm_map_entry *child[2];	  /* tree: lower and higher addresses */
 	vm_offset_t start, end;		  /* bytes */
 	uint32_t max_gap; /* pages: largest gap before any entry of this subtree, capped */
-	int8_t height;	  /* of this subtree */
+	int8_t rank;	  /* tree: more than that of a child */
 	vm_prot_t protection, max_protection;
 	vm_inherit_t inheritance;
 	union {

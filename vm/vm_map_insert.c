@@ -81,6 +81,17 @@ insert_refused(vm_map_t map, const struct insertion *ins)
 	return KERN_SUCCESS;
 }
 
+/* is_free: is nothing in [start, end)?  *prev gets the entry (or header) before start, or at it: the next
+ * step will come back to that.  Map write-locked. */
+static inline bool
+is_free(vm_map_t map, vm_offset_t start, vm_offset_t end, vm_map_entry_t *prev)
+{
+	bool inside = vm_map_locate(map, start, prev);
+
+	vm_map_hint(map, *prev);
+	return !inside && (*prev)->next->start >= end;
+}
+
 /* insert_check: may it be inserted?  *prev gets the entry (or header) before it. */
 static kern_return_t
 insert_check(vm_map_t map, const struct insertion *ins, vm_map_entry_t *prev)
@@ -91,7 +102,7 @@ insert_check(vm_map_t map, const struct insertion *ins, vm_map_entry_t *prev)
 		return KERN_INVALID_ADDRESS;
 	if (!page_aligned(start | end | ins->offset) || ins->offset + (end - start) < ins->offset)
 		return KERN_INVALID_ARGUMENT;
-	if (vm_map_locate(map, start, prev) || (*prev)->next->start < end)
+	if (!is_free(map, start, end, prev))
 		return KERN_NO_SPACE;
 	return insert_refused(map, ins);
 }
@@ -663,6 +674,7 @@ vm_map_fixed(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_off
 {
 	vm_offset_t end = start + length;
 	struct insertion ins;
+	vm_map_entry_t prev;
 	kern_return_t kr;
 	uint64_t limit;
 	struct proc *p;
@@ -680,7 +692,7 @@ vm_map_fixed(vm_map_t map, struct vm_object *object, vm_ooffset_t offset, vm_off
 	if (limit != VM_LIMIT_INFINITY &&
 	    !vm_map_within_limit(map, limit, length, counted(map, start, end)))
 		kr = KERN_RESOURCE_SHORTAGE;
-	if (kr == KERN_SUCCESS && !(cow & MAP_CHECK_EXCL))
+	if (kr == KERN_SUCCESS && !(cow & MAP_CHECK_EXCL) && !is_free(map, start, end, &prev))
 		kr = vm_map_delete(map, start, end);
 	if (kr == KERN_SUCCESS)
 		kr = insert_any(map, &ins, start, length);

@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The index of a map: an AVL tree of its entries, keyed by address, which also finds free space.
+ * The index of a map: a balanced tree of its entries, keyed by address, which also finds free space.
  *
  * The tree is intrusive (the links are in the entries) so that a lookup and an insertion allocate
  * nothing.  Lookups write nothing, so any number of readers may search at once.  Each node keeps
  *
- *	height	of its subtree, for the balance: the two subtrees of a node differ by at most one
+ *	rank	how high its subtree may be: more than the ranks of its children (no child: 0)
  *	max_gap	the largest free gap *before* any entry of its subtree, up to VM_MAP_GAP_CAP
  *
  *	min        e1.start  e1.end     e2.start        max
  *	 |---gap(e1)---|########|---gap(e2)---|####|-gap(header)-|
  *
+ * As long as entries are only added, it is an AVL tree and the ranks are its heights.  Taking one out
+ * changes no rank and moves nothing: so a leaf that comes to the same place again finds room.  (Sen,
+ * Tarjan and Kim call it a ravl tree.)  The height stays logarithmic, though in the number of insertions
+ * there ever were instead of entries.
+ *
  * The gap before an entry follows from its list neighbour (the header's `end` is the map's min, its
  * `start` the max), so it is not stored.  First fit is a descent that skips every subtree whose
- * max_gap is too small: O(log n).
- *
- * A change starts at one node and walks up only as long as a height or a max_gap really changes.
+ * max_gap is too small: O(log n).  A change of a gap walks up only as long as a max_gap really changes.
  *
  * The map's hint is the entry linked last, or what is left beside one that was taken out: operations
  * come back to the same place.  Only writers move it.
@@ -28,9 +31,9 @@
 #define HIGH 1
 
 static int
-height(const struct vm_map_entry *e)
+rank(const struct vm_map_entry *e)
 {
-	return e == NULL ? 0 : e->height;
+	return e == NULL ? 0 : e->rank;
 }
 
 static uint32_t
@@ -52,16 +55,6 @@ largest_gap(const struct vm_map_entry *e)
 	return gap;
 }
 
-/* recompute: e's height and max_gap from its children and its own gap. */
-static void
-recompute(vm_map_entry_t e)
-{
-	int low = height(e->child[LOW]), high = height(e->child[HIGH]);
-
-	e->height = (int8_t)(1 + (low > high ? low : high));
-	e->max_gap = largest_gap(e);
-}
-
 /* replace_child: where `parent` (NULL: the map) pointed to old, it points to new. */
 static void
 replace_child(vm_map_t map, vm_map_entry_t parent, vm_map_entry_t old, vm_map_entry_t new)
@@ -76,7 +69,7 @@ replace_child(vm_map_t map, vm_map_entry_t parent, vm_map_entry_t old, vm_map_en
 
 /*
  * rotate: the child of e on the far side of `dir` takes e's place, e becomes its child on the side
- * of dir.  Returns the new root of the subtree.
+ * of dir.  The largest gap of both together stays; ranks are the caller's to mend.
  *
  *	dir LOW:       e                 y
  *	              / \               / \
@@ -84,7 +77,7 @@ replace_child(vm_map_t map, vm_map_entry_t parent, vm_map_entry_t old, vm_map_en
  *	                / \           / \
  *	               b   c         a   b
  */
-static vm_map_entry_t
+static void
 rotate(vm_map_t map, vm_map_entry_t e, int dir)
 {
 	vm_map_entry_t y = e->child[!dir];
@@ -95,23 +88,38 @@ rotate(vm_map_t map, vm_map_entry_t e, int dir)
 	replace_child(map, e->parent, e, y);
 	y->child[dir] = e;
 	e->parent = y;
-	recompute(e);
-	recompute(y);
-	return y;
+	y->max_gap = e->max_gap;
+	e->max_gap = largest_gap(e);
 }
 
-/* rebalance: mend a difference of two below e, on the side `heavy`; returns the root of the subtree. */
-static vm_map_entry_t
-rebalance(vm_map_t map, vm_map_entry_t e, int heavy)
+/* rebalance: e may have come up to its parent's rank: mend that, and what follows from it above. */
+static void
+rebalance(vm_map_t map, vm_map_entry_t e)
 {
-	vm_map_entry_t c = e->child[heavy];
+	vm_map_entry_t p, inner;
+	int side;
 
-	if (height(c->child[!heavy]) > height(c->child[heavy]))
-		rotate(map, c, heavy);
-	return rotate(map, e, !heavy);
+	for (; (p = e->parent) != NULL && p->rank == e->rank; e = p) {
+		side = p->child[HIGH] == e ? HIGH : LOW;
+		inner = e->child[!side];
+		if (p->rank == rank(p->child[!side]) + 1) {
+			p->rank++;
+			continue;
+		}
+		/* Its sibling is at least two lower: there is room for p. */
+		if (e->rank == rank(inner) + 1) {
+			rotate(map, e, side);
+			inner->rank++;
+			e->rank--;
+		}
+		rotate(map, p, !side);
+		p->rank--;
+		return;
+	}
 }
 
-/* update_gaps: the largest gaps from e upwards, until one does not change. */
+/* update_gaps: the largest gaps from e upwards, until one does not change.  What does not change is not
+ * written: another processor may have it in its cache. */
 static inline void
 update_gaps(vm_map_entry_t e)
 {
@@ -122,31 +130,6 @@ update_gaps(vm_map_entry_t e)
 			return;
 		e->max_gap = gap;
 	}
-}
-
-/* update_up: heights and gaps from e upwards: both as long as heights change, then gaps alone.  What does
- * not change is not written: another processor may have it in its cache. */
-static void
-update_up(vm_map_t map, vm_map_entry_t e)
-{
-	int8_t old_height;
-	int tilt;
-
-	for (; e != NULL; e = e->parent) {
-		old_height = e->height;
-		tilt = height(e->child[HIGH]) - height(e->child[LOW]);
-		if (tilt < -1 || tilt > 1)
-			e = rebalance(map, e, tilt > 0 ? HIGH : LOW);
-		else if (old_height != 1 + height(e->child[tilt > 0 ? HIGH : LOW]))
-			recompute(e);
-		else
-			break;
-		if (e->height == old_height) {
-			e = e->parent;
-			break;
-		}
-	}
-	update_gaps(e);
 }
 
 /* update_gap: the gap before e (an entry or the header) has changed. */
@@ -177,7 +160,7 @@ vm_map_tree_link(vm_map_t map, vm_map_entry_t after, vm_map_entry_t e)
 
 	/* Either `after` has no higher child, or `next` (the lowest below it) has no lower one. */
 	e->child[LOW] = e->child[HIGH] = NULL;
-	e->height = 1;
+	e->rank = 1;
 	e->max_gap = vm_map_gap_capped(vm_map_entry_gap(e));
 	if (after != &map->header && after->child[HIGH] == NULL) {
 		after->child[HIGH] = e;
@@ -191,16 +174,14 @@ vm_map_tree_link(vm_map_t map, vm_map_entry_t after, vm_map_entry_t e)
 	}
 	map->nentries++;
 	map->hint = e;
-	if (e->parent != NULL && e->parent->height == 1)
-		update_up(map, e->parent);
-	else
-		update_gaps(e->parent);
+	update_gaps(e->parent);
 	if (e->parent != next)
 		update_gap(map, next);
+	rebalance(map, e);
 }
 
-/* take_place: s, the successor of e, moves to e's place in the tree.  Returns the lowest node whose
- * subtrees have changed. */
+/* take_place: s, the successor of e, moves to e's place in the tree.  Returns the lowest node with another
+ * child than before. */
 static vm_map_entry_t
 take_place(vm_map_t map, vm_map_entry_t e, vm_map_entry_t s)
 {
@@ -215,7 +196,7 @@ take_place(vm_map_t map, vm_map_entry_t e, vm_map_entry_t s)
 	s->child[LOW] = e->child[LOW];
 	s->child[LOW]->parent = s;
 	replace_child(map, e->parent, e, s);
-	s->height = e->height;
+	s->rank = e->rank;
 	s->max_gap = e->max_gap;
 	return from;
 }
@@ -237,7 +218,7 @@ vm_map_tree_unlink(vm_map_t map, vm_map_entry_t e)
 		replace_child(map, from, e, e->child[e->child[LOW] == NULL]);
 	}
 	map->nentries--;
-	update_up(map, from);
+	update_gaps(from);
 	if (from != next)
 		update_gap(map, next);
 }

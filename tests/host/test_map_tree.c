@@ -74,7 +74,7 @@ struct counted {
 	uint32_t max_gap; /* pages */
 };
 
-/* check_subtree: links, order, heights, balance and gaps, all counted anew. */
+/* check_subtree: links, order, ranks and gaps, all counted anew. */
 static struct counted
 check_subtree(const struct vm_map_entry *e, const struct vm_map_entry *parent, vm_offset_t low,
 	      vm_offset_t high)
@@ -88,14 +88,15 @@ check_subtree(const struct vm_map_entry *e, const struct vm_map_entry *parent, v
 	assert_true(low <= e->start && e->start < e->end && e->end <= high);
 	child[0] = check_subtree(e->child[0], e, low, e->start);
 	child[1] = check_subtree(e->child[1], e, e->end, high);
-	assert_in_range(child[0].height - child[1].height + 1, 0, 2);
+	assert_true(e->child[0] == NULL || e->child[0]->rank < e->rank);
+	assert_true(e->child[1] == NULL || e->child[1]->rank < e->rank);
 	c.nodes = 1 + child[0].nodes + child[1].nodes;
 	c.height = 1 + (child[0].height > child[1].height ? child[0].height : child[1].height);
 	c.max_gap = child[0].max_gap > child[1].max_gap ? child[0].max_gap : child[1].max_gap;
 	gap = (uint32_t)atop(e->start - e->prev->end);
 	if (gap > c.max_gap)
 		c.max_gap = gap;
-	check_u64(c.height, e->height);
+	assert_in_range(e->rank, c.height, INT8_MAX);
 	check_u64(c.max_gap, e->max_gap);
 	return c;
 }
@@ -296,6 +297,19 @@ small_trees(void **state)
 	}
 }
 
+/* depth: nodes on the longest way down from e. */
+static int
+depth(const struct vm_map_entry *e)
+{
+	int low, high;
+
+	if (e == NULL)
+		return 0;
+	low = depth(e->child[0]);
+	high = depth(e->child[1]);
+	return 1 + (low > high ? low : high);
+}
+
 /* Entries in ascending order are the worst case of a tree that does not balance itself. */
 static void
 height_bound(void **state)
@@ -312,13 +326,76 @@ height_bound(void **state)
 		if (i + 1 == 1ul << (log2 + 1))
 			log2++;
 		/* AVL: at most 1.44 log2(n + 2). */
-		assert_in_range(map.root->height, log2 + 1, (log2 + 1) * 144 / 100 + 1);
+		assert_in_range(map.root->rank, log2 + 1, (log2 + 1) * 144 / 100 + 1);
 	}
+	check_u64(map.root->rank, depth(map.root));
 	check_u64(1, map.root->max_gap);
 	for (size_t i = 0; i < ARRAY_SIZE(entries); i += 2)
 		vm_map_tree_unlink(&map, &entries[i]);
-	assert_in_range(map.root->height, 16, 22);
+	assert_in_range(depth(map.root), 15, map.root->rank);
 	check_u64(3, map.root->max_gap);
+}
+
+/* A leaf that goes and comes back finds its place: nothing is promoted, nothing moves. */
+static void
+same_place(void **state)
+{
+	static struct vm_map_entry entries[1 << 10];
+	unsigned leaves = 0;
+	int8_t parent_rank;
+
+	(void)state;
+	vm_map_init(&map, NULL, 0, ARRAY_SIZE(entries) * 2 * P);
+	for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
+		entries[i].start = i * 2 * P;
+		entries[i].end = entries[i].start + P;
+		vm_map_tree_link(&map, map.header.prev, &entries[i]);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
+		vm_map_entry_t e = &entries[i], after = e->prev, parent = e->parent;
+
+		if (e->child[0] != NULL || e->child[1] != NULL)
+			continue;
+		leaves++;
+		parent_rank = parent->rank;
+		vm_map_tree_unlink(&map, e);
+		check_u64(parent_rank, parent->rank);
+		vm_map_tree_link(&map, after, e);
+		assert_ptr_equal(parent, e->parent);
+		check_u64(parent_rank, parent->rank);
+		check_u64(1, e->rank);
+	}
+	check_u64(ARRAY_SIZE(entries) / 2, leaves);
+}
+
+/* A few entries that come and go for long: the tree is as high as the insertions allow, not more. */
+static void
+churn(void **state)
+{
+	static struct vm_map_entry entries[256];
+	static bool linked[ARRAY_SIZE(entries)];
+	int deepest = 0;
+
+	(void)state;
+	vm_map_init(&map, NULL, 0, ARRAY_SIZE(entries) * 2 * P);
+	for (unsigned n = 0; n < 1u << 20; n++) {
+		size_t i = rand() % ARRAY_SIZE(entries);
+		vm_map_entry_t e = &entries[i], after;
+
+		if (linked[i]) {
+			vm_map_tree_unlink(&map, e);
+		} else {
+			e->start = i * 2 * P;
+			e->end = e->start + P;
+			vm_map_lookup_entry(&map, e->start, &after);
+			vm_map_tree_link(&map, after, e);
+		}
+		linked[i] = !linked[i];
+		if (n % 64 == 0 && depth(map.root) > deepest)
+			deepest = depth(map.root);
+	}
+	/* 1.44 log2 of half a million insertions is 27; of 256 entries 12. */
+	assert_in_range(deepest, 8, 27);
 }
 
 /* Gaps at both ends, and none. */
@@ -385,6 +462,8 @@ main(void)
 	    {"tree: up to nine entries in every order", small_trees},
 	    {"tree: 65,536 entries in ascending order stay within the height of an AVL tree",
 	     height_bound},
+	    {"tree: a leaf that goes and comes back moves nothing", same_place},
+	    {"tree: half a million insertions into a small map stay within the height they allow", churn},
 	    {"tree: first fit at the ends of the space", full_space},
 	    {"tree: what is full is known, up to what becomes free", full_part},
 	};
