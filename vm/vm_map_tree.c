@@ -92,29 +92,36 @@ rotate(vm_map_t map, vm_map_entry_t e, int dir)
 	e->max_gap = largest_gap(e);
 }
 
-/* rebalance: e may have come up to its parent's rank: mend that, and what follows from it above. */
+/* make_room: e, of p's rank, is its child on `side`; its sibling is at least two lower, so p goes down
+ * there, and e, or e's inner child if that is the higher one, takes its place. */
+static void
+make_room(vm_map_t map, vm_map_entry_t p, vm_map_entry_t e, int side)
+{
+	vm_map_entry_t inner = e->child[!side];
+
+	if (e->rank == rank(inner) + 1) {
+		rotate(map, e, side);
+		inner->rank++;
+		e->rank--;
+	}
+	rotate(map, p, !side);
+	p->rank--;
+}
+
+/* rebalance: e may have come up to its parent's rank: mend that, and what follows from it above.  Nothing
+ * follows when room was made. */
 static void
 rebalance(vm_map_t map, vm_map_entry_t e)
 {
-	vm_map_entry_t p, inner;
+	vm_map_entry_t p;
 	int side;
 
 	for (; (p = e->parent) != NULL && p->rank == e->rank; e = p) {
 		side = p->child[HIGH] == e ? HIGH : LOW;
-		inner = e->child[!side];
-		if (p->rank == rank(p->child[!side]) + 1) {
+		if (p->rank == rank(p->child[!side]) + 1)
 			p->rank++;
-			continue;
-		}
-		/* Its sibling is at least two lower: there is room for p. */
-		if (e->rank == rank(inner) + 1) {
-			rotate(map, e, side);
-			inner->rank++;
-			e->rank--;
-		}
-		rotate(map, p, !side);
-		p->rank--;
-		return;
+		else
+			make_room(map, p, e, side);
 	}
 }
 
