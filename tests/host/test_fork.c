@@ -77,9 +77,11 @@ store_on(void *arg)
 {
 	struct storer *s = arg;
 
-	for (uint8_t value = 0; !__atomic_load_n(&s->stop, __ATOMIC_SEQ_CST); value++)
+	for (uint8_t value = 0; !__atomic_load_n(&s->stop, __ATOMIC_SEQ_CST); value++) {
 		for (vm_offset_t va = A; va < A + 4 * P; va += P)
 			model_user_store(s->proc, va, value);
+		model_yield(); /* the host may have one processor for both */
+	}
 }
 
 static void
