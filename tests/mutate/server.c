@@ -110,6 +110,7 @@ child(const struct listed_test *t, unsigned ms)
 	    .teardown_func = t->fixture->teardown,
 	};
 
+	setpgid(0, 0);
 	if (getenv("MUTATE_SHOW") == NULL) {
 		dup2(null_output, STDOUT_FILENO);
 		dup2(null_output, STDERR_FILENO);
@@ -132,6 +133,7 @@ run(size_t test, unsigned ms)
 		child(&tests[test], ms);
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		abort();
+	kill(-pid, SIGKILL); /* processes that the test has made have no limit of their own */
 	return WIFSIGNALED(status) ? BY_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
