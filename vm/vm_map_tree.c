@@ -47,12 +47,11 @@ static uint32_t
 largest_gap(const struct vm_map_entry *e)
 {
 	uint32_t gap = vm_map_gap_capped(vm_map_entry_gap(e));
+	uint32_t low = max_gap(e->child[LOW]), high = max_gap(e->child[HIGH]);
 
-	if (gap < max_gap(e->child[LOW]))
-		gap = e->child[LOW]->max_gap;
-	if (gap < max_gap(e->child[HIGH]))
-		gap = e->child[HIGH]->max_gap;
-	return gap;
+	if (gap < low)
+		gap = low;
+	return gap < high ? high : gap;
 }
 
 /* replace_child: where `parent` (NULL: the map) pointed to old, it points to new. */

@@ -463,7 +463,8 @@ main(void)
 	    {"tree: 65,536 entries in ascending order stay within the height of an AVL tree",
 	     height_bound},
 	    {"tree: a leaf that goes and comes back moves nothing", same_place},
-	    {"tree: half a million insertions into a small map stay within the height they allow", churn},
+	    {"tree: half a million insertions into a small map stay within the height they allow",
+	     churn},
 	    {"tree: first fit at the ends of the space", full_space},
 	    {"tree: what is full is known, up to what becomes free", full_part},
 	};
