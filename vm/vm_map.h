@@ -17,7 +17,8 @@
  *	I7	a submap entry: only in system maps, no COW, no charge, same pmap and addresses
  *	I8	USER_WIRED implies wired_count >= 1; what is wired and writable is no copy to be made
  *	I9	each entry owns one reference on its object
- *	I10	the tree's largest gaps and the list agree with a recount
+ *	I10	tree and list agree, a node's rank is above its children's, and largest gaps agree with a
+ *		recount
  *	I11	every page in a user pmap lies in an entry that allows it
  *
  * What each function promises, in full: docs/contracts/functions.md.

@@ -310,6 +310,15 @@ depth(const struct vm_map_entry *e)
 	return 1 + (low > high ? low : high);
 }
 
+/* link_last: e becomes the map's last entry: a page, after a free one; i: how many are there. */
+static void
+link_last(vm_map_entry_t e, size_t i)
+{
+	e->start = i * 2 * P;
+	e->end = e->start + P;
+	vm_map_tree_link(&map, map.header.prev, e);
+}
+
 /* Entries in ascending order are the worst case of a tree that does not balance itself. */
 static void
 height_bound(void **state)
@@ -320,9 +329,7 @@ height_bound(void **state)
 	(void)state;
 	vm_map_init(&map, NULL, 0, ARRAY_SIZE(entries) * 2 * P);
 	for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
-		entries[i].start = i * 2 * P;
-		entries[i].end = entries[i].start + P;
-		vm_map_tree_link(&map, map.header.prev, &entries[i]);
+		link_last(&entries[i], i);
 		if (i + 1 == 1ul << (log2 + 1))
 			log2++;
 		/* AVL: at most 1.44 log2(n + 2). */
@@ -346,11 +353,8 @@ same_place(void **state)
 
 	(void)state;
 	vm_map_init(&map, NULL, 0, ARRAY_SIZE(entries) * 2 * P);
-	for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
-		entries[i].start = i * 2 * P;
-		entries[i].end = entries[i].start + P;
-		vm_map_tree_link(&map, map.header.prev, &entries[i]);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(entries); i++)
+		link_last(&entries[i], i);
 	for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
 		vm_map_entry_t e = &entries[i], after = e->prev, parent = e->parent;
 
