@@ -31,7 +31,6 @@
 #include "kernel/base/compiler.h"
 #include "arch/x86_64/pmap_private.h"
 #include "arch/x86_64/pmap_pv.h"
-#include "kernel/base/lockhold.h"
 #include "kernel/base/panic.h"
 #include "vm/vm_zone.h"
 #include <machine/cpu.h>
@@ -92,20 +91,6 @@ pmap_create(void)
 	return pmap;
 }
 
-/* await_visitors: until processors that came here from the reverse map (pmap_pv.c) have left; no mapping
- * is left that could lead another one here. */
-static void
-await_visitors(const struct pmap *pmap)
-{
-	struct lockhold_wait w = {0};
-
-	while (__atomic_load_n(&pmap->visitors, __ATOMIC_ACQUIRE) != 0) {
-		VERIFY(!lockhold_waits_too_long(&w), "pmap %p: %u visitors stay",
-		       (const void *)pmap, pmap->visitors);
-		cpu_spin_poll(0);
-	}
-}
-
 void
 pmap_destroy(struct pmap *pmap)
 {
@@ -118,8 +103,10 @@ pmap_destroy(struct pmap *pmap)
 	VERIFY(__atomic_load_n(&pmap->active, __ATOMIC_SEQ_CST) == 0,
 	       "pmap %p is loaded on processors %#x", (void *)pmap, pmap->active);
 	pmap_remove(pmap, 0, VM_MAX_USER_ADDRESS);
-	await_visitors(pmap);
+	/* Who came from the reverse map and said last that a table is flushed may still have the lock. */
+	spinlock_lock(&pmap->lock);
 	VERIFY(pmap->tables == 1, "%lu tables left", pmap->tables);
+	spinlock_unlock(&pmap->lock);
 	vm_page_free_noobj(pt_page(pmap->root));
 	vm_zone_free(&pmap_zone, pmap);
 }
@@ -238,25 +225,25 @@ static kern_return_t
 mapping_replace(struct pmap *pmap, struct vm_page *t, vm_offset_t va, pte_t *pte, struct vm_page *m,
 		pte_t entry)
 {
-	bool noted = (entry & PTE_MANAGED) == 0 || pv_insert(m, pmap, va);
 	struct tlb_batch batch;
 	pte_t old;
 
 	tlb_batch_init(&batch, pmap);
-	if (noted) {
-		old = __atomic_exchange_n(pte, entry, __ATOMIC_SEQ_CST);
-		count_wired(t, old, entry);
-		if ((old & PTE_MANAGED) != 0)
-			save_bits(old);
-		tlb_batch_add(&batch, va);
-	} else {
-		old = pmap_clear_pte(pmap, t, va, pte, 0, &batch);
+	if ((entry & PTE_MANAGED) != 0 && !pv_insert(m, pmap, va)) {
+		pmap_unmap_pte(pmap, t, va, pte, &batch);
+		tlb_batch_finish(&batch);
+		return KERN_RESOURCE_SHORTAGE;
 	}
+	old = __atomic_exchange_n(pte, entry, __ATOMIC_SEQ_CST);
+	count_wired(t, old, entry);
+	if ((old & PTE_MANAGED) != 0)
+		save_bits(old);
+	tlb_batch_add(&batch, va);
 	tlb_batch_finish(&batch);
 	/* The lock is still ours, so nobody has found the old mapping without its entry. */
 	if ((old & PTE_MANAGED) != 0)
 		pv_remove(pte_page(old), pmap, va);
-	return noted ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+	return KERN_SUCCESS;
 }
 
 /* enter_mapped: pmap_enter() where something is mapped at va. */

@@ -16,10 +16,11 @@ struct pmap {
 	pte_t *root;	      /* (c) the level-4 table; its kernel half is the same in every pmap */
 	pte_t leaf_bits;   /* (c) in every page mapped: PTE_USER, or PTE_GLOBAL of the kernel's */
 	uint64_t id;	   /* (c) never used twice; 0 is kernel_pmap */
-	uint64_t tables;   /* (p) table pages, the root included */
-	uint32_t active;   /* (a) processors that have it loaded, a bit each */
-	uint32_t stale;	   /* (a) processors that must flush when they load it, see pmap_tlb.c */
-	uint32_t visitors; /* (a) processors on their way between two of its locks */
+	uint64_t tables;   /* (p) table pages that are linked, the root included */
+	struct tlb_batch *unflushed; /* (p) batches with tables that are not linked any more */
+	uint32_t active;	     /* (a) processors that have it loaded, a bit each */
+	uint32_t stale; /* (a) processors that must flush when they load it, see pmap_tlb.c */
+	uint32_t visitors; /* (a) processors on their way to the lock of a table, see pmap_table.c */
 };			   /* (c) constant after creation  (p) lock  (a) atomic */
 
 /* direct_map, direct_map_phys: between a physical address and its place in the direct map. */
@@ -145,13 +146,15 @@ pmap_table_unlock(const struct vm_page *t)
 
 /*
  * pmap_table_next: the first level-1 table that leads to an address in [*va, end), locked, and *va is the
- * first such address; NULL if there is none: then nothing is locked.  No lock of the pmap is held.
+ * first such address; NULL if there is none: then nothing is locked.  No processor knows a mapping of what
+ * was skipped.  No lock of the pmap is held.
  */
 struct vm_page *pmap_table_next(struct pmap *pmap, vm_offset_t *va, vm_offset_t end);
 
 /*
  * pmap_table_create: the level-1 table of va, locked, made if there is none; NULL without memory, and
- * then nothing is locked or left behind.  It may be empty.  No lock of the pmap is held.
+ * then nothing is locked or left behind.  It may be empty, and if it is new no processor knows a mapping of
+ * the one that was there before.  No lock of the pmap is held.
  */
 struct vm_page *pmap_table_create(struct pmap *pmap, vm_offset_t va);
 
@@ -163,19 +166,6 @@ struct vm_page *pmap_table_try(struct pmap *pmap, vm_offset_t va);
  * empty then, and leave them to the batch. */
 void pmap_table_unlink(struct pmap *pmap, struct vm_page *t, vm_offset_t va,
 		       struct tlb_batch *batch);
-
-/* pmap_visit, pmap_leave: keep the pmap from being destroyed; in between there may be an empty table. */
-static inline void
-pmap_visit(struct pmap *pmap)
-{
-	__atomic_fetch_add(&pmap->visitors, 1, __ATOMIC_ACQUIRE);
-}
-
-static inline void
-pmap_leave(struct pmap *pmap)
-{
-	__atomic_fetch_sub(&pmap->visitors, 1, __ATOMIC_RELEASE);
-}
 
 /* pmap_contains: is [start, end) in the part of the address space that this pmap manages? */
 static inline bool
@@ -191,9 +181,21 @@ pmap_contains(const struct pmap *pmap, vm_offset_t start, vm_offset_t end)
  * its accessed and dirty bits to the page; if t is empty now it is unlinked.  What is left to the caller
  * is in the batch and in the old entry, which is returned: with PTE_MANAGED it is still in the reverse
  * map.  Of the entry the bits in `keep` stay (tlb_batch_unmapped).
+ * pmap_unmap_pte: the same, and the batch sees to the reverse map as well.
  */
 pte_t pmap_clear_pte(struct pmap *pmap, struct vm_page *t, vm_offset_t va, pte_t *pte, pte_t keep,
 		     struct tlb_batch *batch);
+
+static inline void
+pmap_unmap_pte(struct pmap *pmap, struct vm_page *t, vm_offset_t va, pte_t *pte,
+	       struct tlb_batch *batch)
+{
+	bool managed = (pte_read(pte) & PTE_MANAGED) != 0;
+
+	if (managed)
+		tlb_batch_unmapped(batch, pte, va);
+	pmap_clear_pte(pmap, t, va, pte, managed ? PTE_UNMAPPED : 0, batch);
+}
 
 /* pmap_find_leaf: the entry that maps va, large pages included, and its level; 0 if unmapped.  The
  * pmap's lock is held. */

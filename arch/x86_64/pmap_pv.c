@@ -15,13 +15,14 @@
  * mapping is made without (pv_insert() says why it may).  Its order is after the page table's lock, as
  * everything that starts from an address wants it: table, entry, page.  Who starts from a page needs the
  * two the other way round, and so only *tries* the table's lock; if that fails it lets go of the pv lock,
- * serves what other processors ask of it, and starts again.  He does as well if the entry is not there any
- * more: who unmapped the page is between the flush and pv_remove().
+ * serves what other processors ask of it, and starts again.  He does as well if there is no such table any
+ * more: who unmapped the page with the last entry of it is between that and pv_remove().  If he gets the lock
+ * the entry is there.
  *
  * May the pmap be destroyed between our reading it from the page and our being done with it?  Not while we
  * hold the pv lock and the page still has the mapping: pmap_destroy() has yet to remove it, which needs our
- * pv lock.  When we have removed the last mapping ourselves we are still a visitor of the pmap, and
- * pmap_destroy() waits for those.
+ * pv lock.  When we have removed the last mapping ourselves the table that was unlinked is not flushed yet,
+ * and pmap_destroy() waits for that like everybody else.
  */
 #include "arch/x86_64/pmap_private.h"
 #include "arch/x86_64/pmap_pv.h"
@@ -122,11 +123,12 @@ pv_lock_table(struct vm_page *m, struct pmap *pmap, vm_offset_t va, struct lockh
 	if (t != NULL) {
 		pte_t entry = pte_read(pt_entry(t, va));
 
-		if (pte_page(entry) == m && (entry & PTE_MANAGED) != 0)
-			return t;
-		pmap_table_unlock(t);
+		VERIFY(pte_page(entry) == m && (entry & PTE_MANAGED) != 0,
+		       "page %#lx: pmap %p has %#lx at va %#lx", vm_page_to_phys(m), (void *)pmap,
+		       entry, va);
+		return t;
 	}
-	VERIFY(!lockhold_waits_too_long(w), "page %#lx: not mapped by pmap %p at va %#lx",
+	VERIFY(!lockhold_waits_too_long(w), "page %#lx: no table in pmap %p for va %#lx",
 	       vm_page_to_phys(m), (void *)pmap, va);
 	spinlock_unlock(pv_lock(m));
 	cpu_spin_poll(0);
@@ -141,13 +143,11 @@ pv_unmap(struct vm_page *m, struct pmap *pmap, struct vm_page *t, vm_offset_t va
 {
 	struct tlb_batch batch;
 
-	pmap_visit(pmap);
 	tlb_batch_init(&batch, pmap);
 	pmap_clear_pte(pmap, t, va, pt_entry(t, va), 0, &batch);
 	pv_remove_more(m, pmap, va);
 	tlb_batch_finish(&batch);
 	pmap_table_unlock(t);
-	pmap_leave(pmap);
 }
 
 void

@@ -61,7 +61,7 @@ range_apply(struct pmap *pmap, vm_offset_t start, vm_offset_t end, range_op *op,
 
 	ASSERT(page_aligned(start | end) && start <= end && pmap_contains(pmap, start, end),
 	       "range %#lx-%#lx", start, end);
-	while ((t = pmap_table_next(pmap, &va, end)) != NULL) {
+	while (va < end && (t = pmap_table_next(pmap, &va, end)) != NULL) {
 		va = table_apply(pmap, t, va, end, op, arg);
 		pmap_table_unlock(t);
 	}
@@ -72,13 +72,8 @@ static inline void
 op_remove(struct pmap *pmap, struct vm_page *t, vm_offset_t va, pte_t *pte, struct tlb_batch *batch,
 	  pte_t spare)
 {
-	pte_t old = pte_read(pte);
-
-	if ((old & spare) != 0)
-		return;
-	if ((old & PTE_MANAGED) != 0)
-		tlb_batch_unmapped(batch, pte, va);
-	pmap_clear_pte(pmap, t, va, pte, (old & PTE_MANAGED) != 0 ? PTE_UNMAPPED : 0, batch);
+	if ((pte_read(pte) & spare) == 0)
+		pmap_unmap_pte(pmap, t, va, pte, batch);
 }
 
 void

@@ -15,6 +15,11 @@
  *
  * So the table's lock comes first, and nobody on his way down waits for it with the pmap's lock.  Mostly
  * there is no way down: a processor remembers tables that it used lately, and asks them whose they are.
+ * While somebody is on his way the table may be empty (`visitors`, for the auditor).
+ *
+ * The lock of a table is held until what lost rights there is flushed, so nobody finds an entry gone that
+ * another processor knows.  The last entry takes the table away before its flush.  Who finds no table, to
+ * leave it at that or to make one, waits until there is no such flush under way (tlb_unflushed).
  *
  * An unlinked table is freed only after the flush (the batch keeps it): until then a processor may
  * walk through it from upper-level entries that it has cached.  It finds nothing there, even if the address
@@ -23,7 +28,9 @@
  */
 #include "arch/x86_64/pmap_private.h"
 #include "kernel/base/compiler.h"
+#include "kernel/base/lockhold.h"
 #include "kernel/base/panic.h"
+#include <machine/cpu.h>
 #include <machine/percpu.h>
 
 struct page_lock pt_locks[PAGE_LOCKS] = PAGE_LOCKS_INITIALIZER("page table", LOCK_RANK_PAGE_TABLE);
@@ -63,6 +70,38 @@ first_table(const struct pmap *pmap, vm_offset_t *va, vm_offset_t end)
 	return NULL;
 }
 
+/* await_flushed: until no table that led to [start, end) and is unlinked is still being flushed.  The pmap's
+ * lock is held, but released in between. */
+static SLOWPATH void
+await_flushed(struct pmap *pmap, vm_offset_t start, vm_offset_t end)
+{
+	struct lockhold_wait w = {0};
+
+	do {
+		spinlock_unlock_nested(&pmap->lock);
+		cpu_spin_poll(0);
+		spinlock_lock_nested(&pmap->lock);
+		VERIFY(!lockhold_waits_too_long(&w), "pmap %p: %#lx-%#lx is still being flushed",
+		       (void *)pmap, start, end);
+	} while (tlb_unflushed(pmap, start, end));
+}
+
+/* first_flushed: first_table(), and no processor knows a mapping of what was skipped. */
+static struct vm_page *
+first_flushed(struct pmap *pmap, vm_offset_t *va, vm_offset_t end)
+{
+	vm_offset_t at = *va;
+	struct vm_page *t = first_table(pmap, &at, end);
+
+	while (__builtin_expect(tlb_unflushed(pmap, *va, at), 0)) {
+		await_flushed(pmap, *va, at);
+		at = *va;
+		t = first_table(pmap, &at, end);
+	}
+	*va = at;
+	return t;
+}
+
 /*
  * table_lock: from the pmap's lock, which is held, to that of t, the table of va.  NULL: it has been
  * unlinked meanwhile.  Only what is returned is locked.
@@ -74,10 +113,10 @@ table_lock(struct pmap *pmap, struct vm_page *t, vm_offset_t va)
 		spinlock_unlock_nested(&pmap->lock);
 	} else {
 		/* It may be new, and empty until its lock is ours. */
-		pmap_visit(pmap);
+		__atomic_fetch_add(&pmap->visitors, 1, __ATOMIC_RELAXED);
 		spinlock_unlock_nested(&pmap->lock);
 		spinlock_lock_nested(pt_lock(t));
-		pmap_leave(pmap);
+		__atomic_fetch_sub(&pmap->visitors, 1, __ATOMIC_RELAXED);
 		if (!pt_leads_to(t, pmap, va)) {
 			pmap_table_unlock(t);
 			return NULL;
@@ -87,23 +126,43 @@ table_lock(struct pmap *pmap, struct vm_page *t, vm_offset_t va)
 	return t;
 }
 
+/* has_tables: may there be a table, linked or not flushed yet?  Who unlinks one lists it first, and then
+ * counts it off (unlink_empty). */
+static inline bool
+has_tables(const struct pmap *pmap)
+{
+	return __atomic_load_n(&pmap->tables, __ATOMIC_ACQUIRE) > 1 ||
+	       __atomic_load_n(&pmap->unflushed, __ATOMIC_ACQUIRE) != NULL;
+}
+
+/* table_next: as pmap_table_next(), if this processor has not used it lately; NULL as well if *va is not at
+ * the end yet. */
+static __attribute__((noinline)) struct vm_page *
+table_next(struct pmap *pmap, vm_offset_t *va, vm_offset_t end)
+{
+	struct vm_page *t;
+
+	spin_enter();
+	spinlock_lock_nested(&pmap->lock);
+	t = first_flushed(pmap, va, end);
+	if (t != NULL)
+		return table_lock(pmap, t, *va);
+	spinlock_unlock_nested(&pmap->lock);
+	spin_exit();
+	return NULL;
+}
+
 struct vm_page *
 pmap_table_next(struct pmap *pmap, vm_offset_t *va, vm_offset_t end)
 {
-	while (*va < end && __atomic_load_n(&pmap->tables, __ATOMIC_RELAXED) > 1) {
-		struct vm_page *t;
+	struct vm_page *t;
 
-		if (pmap_table_recent(pmap, *va, &t))
+	while (*va < end && has_tables(pmap)) {
+		if (__builtin_expect(pmap_table_recent(pmap, *va, &t), 1))
 			return t;
-		spin_enter();
-		spinlock_lock_nested(&pmap->lock);
-		t = first_table(pmap, va, end);
-		if (t == NULL) {
-			spinlock_unlock_nested(&pmap->lock);
-			spin_exit();
-		} else if (table_lock(pmap, t, *va) != NULL) {
+		t = table_next(pmap, va, end);
+		if (t != NULL)
 			return t;
-		}
 	}
 	return NULL;
 }
@@ -117,13 +176,12 @@ pmap_table_try(struct pmap *pmap, vm_offset_t va)
 	spinlock_lock_nested(&pmap->lock);
 	t = first_table(pmap, &va, va + PAGE_SIZE);
 	spinlock_unlock_nested(&pmap->lock);
-	if (t != NULL && spinlock_trylock_nested(pt_lock(t))) {
-		if (pt_leads_to(t, pmap, va))
-			return t;
-		spinlock_unlock_nested(pt_lock(t));
+	if (t == NULL || !spinlock_trylock_nested(pt_lock(t))) {
+		spin_exit();
+		return NULL;
 	}
-	spin_exit();
-	return NULL;
+	ASSERT(pt_leads_to(t, pmap, va), "table %p, not to va %#lx", (void *)t, va);
+	return t;
 }
 
 /* set_name: t is the level-1 table whose last address is `name` from now on; NULL, 0: it is none. */
@@ -190,11 +248,11 @@ unlink_empty(struct pmap *pmap, struct vm_page *t, int level, vm_offset_t va,
 		pte_t *entry = t->parent;
 		struct vm_page *above = pt_page(entry);
 
+		tlb_batch_add_table(batch, va, t);
 		/* Locked, as `active` is looked at next (pmap_tlb.c). */
 		__atomic_exchange_n(entry, 0, __ATOMIC_SEQ_CST);
 		above->wire_count--;
-		COUNT_ADD(pmap->tables, -1);
-		tlb_batch_add_table(batch, va, t);
+		__atomic_store_n(&pmap->tables, pmap->tables - 1, __ATOMIC_RELEASE);
 		t = above;
 	}
 }
@@ -221,8 +279,8 @@ no_memory(struct pmap *pmap, struct vm_page *t, int level, vm_offset_t va)
 	tlb_batch_init(&batch, pmap);
 	if (t != NULL)
 		unlink_empty(pmap, t, level, va, &batch);
-	tlb_batch_finish(&batch);
 	spinlock_unlock_nested(&pmap->lock);
+	tlb_batch_finish(&batch);
 	spin_exit();
 	return NULL;
 }
@@ -230,12 +288,15 @@ no_memory(struct pmap *pmap, struct vm_page *t, int level, vm_offset_t va)
 struct vm_page *
 pmap_table_create(struct pmap *pmap, vm_offset_t va)
 {
+	vm_offset_t first = va & ~(pt_span(2) - 1);
 	struct vm_page *t;
 	int level;
 
 	do {
 		spin_enter();
 		spinlock_lock_nested(&pmap->lock);
+		if (__builtin_expect(tlb_unflushed(pmap, first, first + pt_span(2)), 0))
+			await_flushed(pmap, first, first + pt_span(2));
 		t = make_tables(pmap, va, &level);
 		if (level > 1)
 			return no_memory(pmap, t, level, va);

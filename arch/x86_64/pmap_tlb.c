@@ -22,6 +22,7 @@
  */
 #include "arch/x86_64/pmap_private.h"
 #include "arch/x86_64/pmap_pv.h"
+#include "kernel/base/compiler.h"
 #include "kernel/base/panic.h"
 #include <machine/cpu.h>
 #include <machine/features.h>
@@ -120,6 +121,10 @@ pmap_invalidate_range(struct pmap *pmap, vm_offset_t start, vm_offset_t end)
 void
 tlb_batch_add_table(struct tlb_batch *b, vm_offset_t va, struct vm_page *m)
 {
+	if (list_empty(&b->tables)) {
+		b->next = b->pmap->unflushed;
+		__atomic_store_n(&b->pmap->unflushed, b, __ATOMIC_RELAXED);
+	}
 	tlb_batch_add(b, va);
 	if (pcids_on && b->pmap == kernel_pmap) {
 		b->start = VM_MIN_KERNEL_ADDRESS;
@@ -144,16 +149,41 @@ forget_mappings(struct tlb_batch *b)
 	}
 }
 
+bool
+tlb_unflushed(const struct pmap *pmap, vm_offset_t start, vm_offset_t end)
+{
+	const struct tlb_batch *b = pmap->unflushed;
+
+	while (b != NULL && (b->end <= start || end <= b->start))
+		b = b->next;
+	return b != NULL;
+}
+
+/* tables_flushed: nobody has to wait any more for b, which has tables, and they can go. */
+static SLOWPATH void
+tables_flushed(struct tlb_batch *b)
+{
+	struct tlb_batch **link = &b->pmap->unflushed;
+	struct list_link *l;
+
+	spinlock_lock_nested(&b->pmap->lock);
+	while (*link != b)
+		link = &(*link)->next;
+	__atomic_store_n(link, b->next, __ATOMIC_RELEASE);
+	spinlock_unlock_nested(&b->pmap->lock);
+	while ((l = list_pop_front(&b->tables)) != NULL)
+		vm_page_free_zeroed(container_of(l, struct vm_page, link));
+}
+
 void
 tlb_batch_finish(struct tlb_batch *b)
 {
-	struct list_link *l;
 
 	ASSERT(curcpu()->spin_depth > 0, "pmap %p: a batch without a lock", (void *)b->pmap);
 	if (b->start < b->end)
 		pmap_invalidate_range(b->pmap, b->start, b->end);
 	if (b->unmapped != NULL)
 		forget_mappings(b);
-	while ((l = list_pop_front(&b->tables)) != NULL)
-		vm_page_free_zeroed(container_of(l, struct vm_page, link));
+	if (!list_empty(&b->tables))
+		tables_flushed(b);
 }

@@ -19,6 +19,9 @@ struct vm_page;
  * and waits for the table's lock.  The tables are freed after the flush, too, since a processor may still
  * walk through its memory of them.
  *
+ * Where the table is gone its lock cannot be found, so a batch with tables is on a list of the pmap until it
+ * is done: who finds no table at an address looks there (tlb_unflushed).
+ *
  * The pages that lost a mapping are noted where they were: their entries, of one level-1 table, are not
  * present any more but keep the frame (PTE_UNMAPPED) until the batch is finished.
  */
@@ -26,9 +29,10 @@ struct tlb_batch {
 	struct pmap *pmap;
 	vm_offset_t start, end;		/* covers all addresses added; start >= end: none */
 	struct list tables;		/* of vm_page.link */
+	struct tlb_batch *next;		/* (p) in pmap->unflushed, if there are tables */
 	pte_t *unmapped, *unmapped_end; /* entries among which are all that keep a frame; or NULL */
 	vm_offset_t unmapped_va;	/* of the first one */
-};
+};					/* (p) the pmap's lock */
 
 static inline void
 tlb_batch_init(struct tlb_batch *b, struct pmap *pmap)
@@ -62,13 +66,18 @@ tlb_batch_add(struct tlb_batch *b, vm_offset_t va)
 		b->end = va + PAGE_SIZE;
 }
 
-/* tlb_batch_add_table: the table page m, which led to va, was unlinked and is to be freed. */
+/* tlb_batch_add_table: the table page m, which leads to va, is being unlinked, and is to be freed.  The
+ * pmap's lock is held. */
 void tlb_batch_add_table(struct tlb_batch *b, vm_offset_t va, struct vm_page *m);
 
 /* tlb_batch_finish: flush everywhere, then mend the reverse map and free the tables.  The batch is
  * used up.  The lock of the table whose entries changed is held, or if none has tables but nothing else
- * in it, interrupts are off. */
+ * in it, interrupts are off; the pmap's lock is not held if there are tables. */
 void tlb_batch_finish(struct tlb_batch *b);
+
+/* tlb_unflushed: does a batch that has tables, and is not finished, cover an address in [start, end)?
+ * The pmap's lock is held. */
+bool tlb_unflushed(const struct pmap *pmap, vm_offset_t start, vm_offset_t end);
 
 /* tlb_load: make the pmap's tables the ones in use on this processor.  Interrupts off, and this
  * processor's bit in pmap->active is set already. */

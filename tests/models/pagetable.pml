@@ -5,15 +5,16 @@
  * To be read beside the code; what is modelled has the name of the function it models:
  *
  *	arch/x86_64/pmap_private.h	pmap_table_recent, pt_leads_to, pt_lock,
- *					pmap_table_unlock, pmap_visit, pmap_leave
- *	arch/x86_64/pmap_table.c	pmap_table_next, pmap_table_try, table_lock, make_tables,
+ *					pmap_table_unlock, pmap_unmap_pte
+ *	arch/x86_64/pmap_table.c	has_tables, pmap_table_next, table_next, first_flushed,
+ *					await_flushed, pmap_table_try, table_lock, make_tables,
  *					table_add, set_name, pmap_table_create, pmap_table_unlink
  *	arch/x86_64/pmap.c		pmap_enter, mapping_add, mapping_replace, enter_failed,
- *					pmap_clear_pte, pmap_destroy, await_visitors
+ *					pmap_clear_pte, pmap_destroy
  *	arch/x86_64/pmap_range.c	pmap_remove, range_apply, table_apply, op_remove
  *	arch/x86_64/pmap_pv.c		pmap_remove_all, pv_lock_table, pv_unmap
  *	arch/x86_64/pmap_pv.h		pv_insert, pv_remove
- *	arch/x86_64/pmap_tlb.c		tlb_batch_finish, forget_mappings
+ *	arch/x86_64/pmap_tlb.c		tlb_batch_finish, forget_mappings, tables_flushed, tlb_unflushed
  *	arch/x86_64/pmap_debug.c	pmap_audit, audit_pages, audit_page, awaited
  *
  * A process is a processor.  There are two places where a page can be mapped: in one table, in two
@@ -32,6 +33,8 @@
  *	who reads or writes an entry has the lock of its table, which is linked, and of this place;
  *	a mapping that was found in the reverse map is in the table whose lock one has then;
  *	no frame is freed that a processor may know, and no table with an entry;
+ *	when pmap_remove() returns no processor knows what was mapped when it was called, and the reverse map
+ *	has forgotten it; and so it is when a page is mapped where none was;
  *	nobody touches a pmap that was destroyed, and one that is has no tables;
  *	nobody waits for ever (Spin: no invalid end state).
  *
@@ -49,8 +52,6 @@
  * Planted faults:
  *	RECENT_UNNAMED		assertion	who remembers a table does not look whose it is now
  *	WAITED_UNNAMED		assertion	... nor who had to wait for its lock
- *	TRIED_UNNAMED		assertion	... nor who comes from the reverse map
- *	ENTRY_UNSEEN		assertion	who comes from the reverse map does not look what is mapped now
  *	NAMED_TOO_EARLY		assertion	a table has its name before it is linked
  *	NAMED_TOO_LONG		assertion	an unlinked table loses its name after its lock is released
  *	NAME_OF_A_PAGE		assertion	a table's name is its first address, not its last
@@ -61,12 +62,15 @@
  *	FREE_BEFORE_FLUSH	assertion	a table is freed while processors know it
  *	FREE_BEFORE_FORGET	assertion	a table is freed before forget_mappings has seen to it
  *	FORGET_BEFORE_FLUSH	assertion	the reverse map forgets what processors know
- *	NOBODY_VISITS		assertion	pv_unmap does not say that it is there
- *	LEAVE_EARLY		assertion	... or leaves before the flush
- *	NO_AWAIT		assertion	pmap_destroy does not wait for visitors
+ *	HOLE_UNSEEN		assertion	who finds no table does not look whether one is still being flushed
+ *	BARE_TOO_EARLY		assertion	... nor who finds that there are none at all
+ *	MADE_TOO_EARLY		assertion	... nor who makes one
+ *	UNFLUSHED_TOO_LATE	assertion	a table is unlinked before it is said that it is not flushed
+ *	FLUSHED_TOO_EARLY	assertion	... is said to be flushed before it is
+ *	FLUSHED_BEFORE_FORGET	assertion	... is said to be before forget_mappings has seen to it
+ *	DESTROYED_UNLOCKED	assertion	pmap_destroy does not wait for who has just said that a table is flushed
  *	AUDIT_BY_NAME		assertion	the auditor does not count a table that has lost its name
  *	AUDIT_EARLY		assertion	... asks for visitors when one may be about to say so
- *	AUDIT_ONCE		assertion	... expects a mapping only once in the reverse map
  *	TABLE_AFTER_PMAP	deadlock	who has the pmap's lock waits for a table's
  *	TABLE_AFTER_PV		deadlock	who has the pv lock waits for a table's
  */
@@ -112,14 +116,18 @@ bool shared;			/* locks */
 #define PV_LOCK(f)   pv_locked[(shared -> 0 : (f))]
 
 /* A pmap; and who has its space. */
-byte upper[PLACES]; /* entries above level 1: UPPER(p) */
+byte upper[PLACES];	/* entries above level 1: UPPER(p) */
+byte unflushed[PLACES];	/* batches with a table, by place */
 bool pmap_locked[2];
-byte visitors[2];
+byte visitors[2]; /* for the auditor only */
 byte users[2];
 bool dying, destroyed; /* of space 0 */
 
 #define UPPER(p)   upper[TABLE(p)]
 #define touch(s)   assert(!destroyed || (s) != 0)
+/* Not tlb_unflushed: of the table of a place; of a space. */
+#define flushed(p) (kind == SAME_TABLE -> unflushed[0] + unflushed[1] == 0 : unflushed[p] == 0)
+#define all_flushed(s) (kind == TWO_SPACES -> unflushed[s] == 0 : unflushed[0] + unflushed[1] == 0)
 #define no_tables(s) (kind == TWO_SPACES -> upper[s] == NONE : upper[0] == NONE && upper[1] == NONE)
 
 /* An object: its page. */
@@ -130,6 +138,10 @@ byte steps = STEPS, begun;
 
 /* What processors may know: sets of frames, by table and by place. */
 byte known_tables[PLACES], known_pages[PLACES];
+
+/* HAD(me, p): what of that was known when processor `me` began to unmap place p, and was not mapped anew. */
+byte had[CPUS * PLACES];
+#define HAD(me, p) had[(me) * PLACES + (p)]
 
 #define lock(l)	  atomic { !l -> l = true }
 #define unlock(l) l = false
@@ -202,6 +214,20 @@ inline forget_mappings(p)
 	fi
 }
 
+inline tables_flushed(p)
+{
+	if
+	:: unlinked != NONE ->
+		atomic {
+			!pmap_locked[SPACE(p)] -> touch(SPACE(p));
+			pmap_locked[SPACE(p)] = true;
+			unflushed[p]--
+		};
+		atomic { touch(SPACE(p)); unlock(pmap_locked[SPACE(p)]) }
+	:: else
+	fi
+}
+
 inline free_table()
 {
 	if
@@ -219,11 +245,20 @@ inline tlb_batch_finish(p)
 #ifdef FORGET_BEFORE_FLUSH
 	forget_mappings(p);
 #endif
+#ifdef FLUSHED_TOO_EARLY
+	tables_flushed(p);
+#endif
 	flush(p);
 #ifdef FREE_BEFORE_FORGET
 	free_table();
 #endif
+#ifdef FLUSHED_BEFORE_FORGET
+	tables_flushed(p);
+#endif
 	forget_mappings(p);
+#if !defined(FLUSHED_TOO_EARLY) && !defined(FLUSHED_BEFORE_FORGET)
+	tables_flushed(p);
+#endif
 	free_table()
 }
 
@@ -255,11 +290,11 @@ inline table_lock(p)
 #ifndef TABLE_AFTER_PMAP
 	:: atomic { !PT_LOCK(t) -> PT_LOCK(t) = true; unlock(pmap_locked[SPACE(p)]) }
 	:: atomic {
-		PT_LOCK(t) -> visitors[SPACE(p)]++; /* pmap_visit */
+		PT_LOCK(t) -> visitors[SPACE(p)]++;
 		unlock(pmap_locked[SPACE(p)])
 	   };
 		lock(PT_LOCK(t));
-		d_step { touch(SPACE(p)); visitors[SPACE(p)]-- }; /* pmap_leave */
+		d_step { touch(SPACE(p)); visitors[SPACE(p)]-- };
 #ifndef WAITED_UNNAMED
 		if
 		:: pt_leads_to(t, p)
@@ -273,12 +308,28 @@ inline table_lock(p)
 	recent = (t != NONE -> t : recent)
 }
 
+/* has_tables: is any table of the space linked, or not flushed yet? */
+inline has_tables(p)
+{
+	found = !no_tables(SPACE(p));
+#ifndef BARE_TOO_EARLY
+	if
+	:: !found -> found = !all_flushed(SPACE(p))
+	:: found
+	fi
+#endif
+}
+
 /* pmap_table_next: t, locked, or NONE. */
 inline pmap_table_next(p)
 {
 	do
-	:: no_tables(SPACE(p)) -> t = NONE; break
-	:: else ->
+	:: true ->
+		has_tables(p);
+		if
+		:: !found -> t = NONE; break
+		:: found -> found = false
+		fi;
 		pmap_table_recent(p);
 		if
 		:: t != NONE -> break
@@ -286,12 +337,16 @@ inline pmap_table_next(p)
 		fi;
 		atomic {
 			!pmap_locked[SPACE(p)] -> touch(SPACE(p));
-			t = UPPER(p); /* first_table */
-			pmap_locked[SPACE(p)] = t != NONE
+			t = UPPER(p); /* first_flushed */
+			pmap_locked[SPACE(p)] = t != NONE;
+#ifndef HOLE_UNSEEN
+			awaits = t == NONE && unflushed[p] != 0
+#endif
 		};
 		if
-		:: t == NONE -> break
-		:: else -> table_lock(p)
+		:: t == NONE && !awaits -> break
+		:: awaits -> unflushed[p] == 0; awaits = false /* await_flushed */
+		:: t != NONE -> table_lock(p)
 		fi;
 		if
 		:: t != NONE -> break
@@ -308,16 +363,8 @@ inline pmap_table_try(p)
 	:: t == NONE
 #ifndef TABLE_AFTER_PV
 	:: atomic { t != NONE && PT_LOCK(t) -> t = NONE }
-	:: atomic { t != NONE && !PT_LOCK(t) -> PT_LOCK(t) = true };
-#else
-	:: atomic { t != NONE && !PT_LOCK(t) -> PT_LOCK(t) = true };
 #endif
-#ifndef TRIED_UNNAMED
-		if
-		:: pt_leads_to(t, p)
-		:: else -> atomic { unlock(PT_LOCK(t)); t = NONE }
-		fi
-#endif
+	:: atomic { t != NONE && !PT_LOCK(t) -> PT_LOCK(t) = true; assert(pt_leads_to(t, p)) }
 	fi
 }
 
@@ -356,6 +403,14 @@ inline pmap_table_create(p)
 {
 	do
 	:: atomic { !pmap_locked[SPACE(p)] -> touch(SPACE(p)); pmap_locked[SPACE(p)] = true };
+#ifndef MADE_TOO_EARLY
+		if
+		:: !flushed(p) -> /* await_flushed */
+			unlock(pmap_locked[SPACE(p)]);
+			atomic { flushed(p) && !pmap_locked[SPACE(p)] -> pmap_locked[SPACE(p)] = true }
+		:: else
+		fi;
+#endif
 		make_tables(p);
 		if
 		:: t == NONE -> unlock(pmap_locked[SPACE(p)]); break
@@ -377,11 +432,25 @@ inline pmap_table_unlink(p)
 #ifdef UNLINK_UNLOCKED
 	unlock(PT_LOCK(t));
 #endif
-	atomic {
+	atomic { /* What is here is looked at without the lock, too: has_tables. */
 		!pmap_locked[SPACE(p)] -> touch(SPACE(p));
+		pmap_locked[SPACE(p)] = true;
+#ifndef UNFLUSHED_TOO_LATE
+		unflushed[p]++
+#else
+		assert(UPPER(p) == t);
+		UPPER(p) = NONE
+#endif
+	};
+	atomic {
+#ifndef UNFLUSHED_TOO_LATE
 		assert(UPPER(p) == t);
 		UPPER(p) = NONE;
-		unlinked = t
+#else
+		unflushed[p]++;
+#endif
+		unlinked = t;
+		unlock(pmap_locked[SPACE(p)])
 	}
 #ifdef UNLINK_UNLOCKED
 	;
@@ -396,13 +465,22 @@ inline pmap_table_unlock()
 
 /* ---- One mapping ---- */
 
+/* Nothing is said to be mapped at place p; nothing of a set is. */
+#define said(p, f)  (MAPPED(f, p) > 0 -> BIT(f) : 0)
+#define all_said(p) (said(p, 1) | said(p, 2) | said(p, 3) | said(p, 4) | said(p, 5))
+
 #define in_table(p) (use[t] == IS_TABLE && UPPER(p) == t && PT_LOCK(t))
 
 inline set_entry(p, m)
 {
 	assert(in_table(p));
 	ENTRY(t, p) = m;
-	known_pages[p] = known_pages[p] | BIT(m)
+	known_pages[p] = known_pages[p] | BIT(m);
+	HAD(0, p) = HAD(0, p) & ~BIT(m);
+	HAD(1, p) = HAD(1, p) & ~BIT(m);
+#if CPUS == 3
+	HAD(2, p) = HAD(2, p) & ~BIT(m)
+#endif
 }
 
 /* pmap_clear_pte: `keep` is 0, or KEPT. */
@@ -435,6 +513,7 @@ inline pv_insert_and_set(p, m)
 inline mapping_add(p, m)
 {
 	atomic {
+		assert(known_pages[p] == 0 && all_said(p) == 0);
 		pv_insert_and_set(p, m);
 		wire_count[t] = (failed -> wire_count[t] : wire_count[t] + 1)
 	}
@@ -444,11 +523,14 @@ inline mapping_replace(p, m)
 {
 	atomic { old = ENTRY(t, p); pv_insert_and_set(p, m) };
 	if
-	:: failed -> pmap_clear_pte(p, 0)
-	:: else
+	:: failed ->
+		pmap_clear_pte(p, KEPT);
+		tlb_batch_finish(p)
+	:: else ->
+		flush(p); /* tlb_batch_finish */
+		atomic { pv_remove(old, p) }
 	fi;
-	tlb_batch_finish(p);
-	atomic { pv_remove(old, p); old = NONE }
+	old = NONE
 }
 
 inline enter_failed(p)
@@ -498,6 +580,7 @@ inline pmap_enter(p, m)
 /* pmap_remove: range_apply, table_apply, op_remove. */
 inline pmap_remove(p)
 {
+	HAD(me, p) = known_pages[p];
 	pmap_table_next(p);
 	if
 	:: t != NONE ->
@@ -512,7 +595,11 @@ inline pmap_remove(p)
 		name[t] = (UPPER(p) != t && pt_leads_to(t, p) -> NONE : name[t]);
 #endif
 	:: else
-	fi
+	fi;
+	d_step {
+		assert((HAD(me, p) & (known_pages[p] | all_said(p))) == 0);
+		HAD(me, p) = 0
+	}
 }
 
 /* ---- From a page to its mappings ---- */
@@ -522,44 +609,19 @@ inline pv_lock_table(m, p)
 {
 	pmap_table_try(p);
 	if
-#ifndef ENTRY_UNSEEN
-	:: atomic { t != NONE -> assert(in_table(p)) };
-		if
-		:: ENTRY(t, p) == m
-		:: else -> pmap_table_unlock(); t = NONE
-		fi
-	:: else
-#else
-	:: true
-#endif
-	fi;
-	if
 	:: t == NONE -> unlock(PV_LOCK(m)); lock(PV_LOCK(m))
-	:: else
+	:: else -> assert(in_table(p) && ENTRY(t, p) == m)
 	fi
 }
 
 inline pv_unmap(m, p)
 {
-	d_step {
-		touch(SPACE(p));
-		assert(in_table(p) && ENTRY(t, p) == m);
-#ifndef NOBODY_VISITS
-		visitors[SPACE(p)]++ /* pmap_visit */
-#endif
-	};
 	pmap_clear_pte(p, 0);
 	d_step { pv_forget(m, p) };
-#ifdef LEAVE_EARLY
-	visitors[SPACE(p)]--;
-#endif
 	tlb_batch_finish(p);
 	pmap_table_unlock();
 #ifdef NAMED_TOO_LONG
 	name[t] = (UPPER(p) != t && pt_leads_to(t, p) -> NONE : name[t]);
-#endif
-#if !defined(NOBODY_VISITS) && !defined(LEAVE_EARLY)
-	d_step { touch(SPACE(p)); visitors[SPACE(p)]-- } /* pmap_leave */
 #endif
 }
 
@@ -591,11 +653,7 @@ inline audit_pages(p)
 	d_step {
 		assert(in_table(p) && pt_leads_to(t, p));
 		assert(wire_count[t] == (entry[2 * t] != NONE) + (entry[2 * t + 1] != NONE));
-#ifndef AUDIT_ONCE
-		assert(ENTRY(t, p) == NONE || MAPPED(ENTRY(t, p), p) > 0)
-#else
 		assert(ENTRY(t, p) == NONE || MAPPED(ENTRY(t, p), p) == 1)
-#endif
 	};
 	if
 #ifndef AUDIT_EARLY
@@ -634,10 +692,10 @@ inline pmap_destroy()
 	:: kind != TWO_SPACES -> p = 1; pmap_remove(p)
 	:: else
 	fi;
-#ifndef NO_AWAIT
-	visitors[0] == 0; /* await_visitors */
+#ifndef DESTROYED_UNLOCKED
+	atomic { !pmap_locked[0] -> assert(no_tables(0) && all_flushed(0)) };
 #endif
-	d_step { assert(no_tables(0)); destroyed = true }
+	destroyed = true
 }
 
 /* ---- Processors ---- */
@@ -685,7 +743,7 @@ inline finish()
 proctype processor(byte me)
 {
 	byte p, o, t, old, kept, unlinked, recent = 1;
-	bool emptied, failed;
+	bool emptied, failed, found, awaits;
 
 end:	do
 	:: atomic { /* Page o is shown at p, and made if there is none. */

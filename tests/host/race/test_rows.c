@@ -484,6 +484,127 @@ freed_while_unmapped(void **state)
 	check_kr(KERN_SUCCESS, vm_map_remove(f->map, A, A + ptoa(DROP_PAGES)));
 }
 
+/* ---- a table that is gone and not flushed ---- */
+
+#define HOLD_OUT_MS 10
+
+static bool knows, gone, answered; /* atomic */
+static bool told_early;
+static struct vm_page *taken_page;
+static void (*answer_fn)(struct vm_fixture *f);
+
+static void
+set_flag(bool *flag)
+{
+	__atomic_store_n(flag, true, __ATOMIC_SEQ_CST);
+}
+
+static void
+await_flag(bool *flag)
+{
+	while (!__atomic_load_n(flag, __ATOMIC_SEQ_CST))
+		model_yield();
+}
+
+/* hold_out: know the page at A, and do not answer a shootdown for a while after its table is gone. */
+static void
+hold_out(struct hand *h)
+{
+	uint8_t value = 0;
+	uint64_t end;
+
+	assert_true(model_access(h->f->pmap, A, VM_PROT_READ, &value));
+	cpu_irq_disable();
+	set_flag(&knows);
+	while (pmap_table_count(h->f->pmap) > 1)
+		model_yield();
+	set_flag(&gone);
+	for (end = clock_now() + HOLD_OUT_MS * NS_PER_MS; clock_now() < end;)
+		model_yield();
+	told_early = __atomic_load_n(&answered, __ATOMIC_SEQ_CST);
+	assert_true(model_access(h->f->pmap, A, VM_PROT_READ, &value)); /* still */
+	cpu_irq_enable();
+	check_u64(5, value);
+}
+
+static void
+take_page(struct hand *h)
+{
+	struct vm_object *object = taken_page->object;
+
+	(void)h;
+	await_flag(&knows);
+	rwlock_write(&object->lock);
+	pmap_remove_all(taken_page);
+	rwlock_write_unlock(&object->lock);
+}
+
+static void
+take_range(struct hand *h)
+{
+	await_flag(&knows);
+	pmap_drop(h->f->pmap);
+}
+
+static void
+ask_for_answer(struct hand *h)
+{
+	await_flag(&gone);
+	answer_fn(h->f);
+	set_flag(&answered);
+}
+
+static void
+answer_removed(struct vm_fixture *f)
+{
+	pmap_remove(f->pmap, A, A + P);
+}
+
+static void
+answer_protected(struct vm_fixture *f)
+{
+	pmap_protect(f->pmap, 0, A + 4 * P, VM_PROT_READ);
+}
+
+static void
+answer_mapped(struct vm_fixture *f)
+{
+	model_user_store(f->proc, A, 6);
+}
+
+static void
+answer_unmapped(struct vm_fixture *f)
+{
+	check_kr(KERN_SUCCESS, vm_map_remove(f->map, A, A + P));
+}
+
+/* Nobody is told that nothing is mapped at A, or maps something there, as long as a processor can still
+ * read what was. */
+static void
+unflushed(void **state)
+{
+	static void (*const takers[])(struct hand *) = {take_page, take_range};
+	static void (*const answers[])(struct vm_fixture *) = {answer_removed, answer_protected,
+							       answer_mapped, answer_unmapped};
+	struct vm_fixture *f = *state;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(takers) * ARRAY_SIZE(answers); i++) {
+		void (*const fns[])(struct hand *) = {hold_out, takers[i % ARRAY_SIZE(takers)],
+						      ask_for_answer};
+
+		knows = gone = answered = told_early = false;
+		answer_fn = answers[i / ARRAY_SIZE(takers)];
+		space_map(f->map, A, P, VM_PROT_RW, VM_PROT_ALL, 0);
+		model_user_store(f->proc, A, 5);
+		taken_page = space_mapped(f->map, A);
+		muster(f, ARRAY_SIZE(fns), fns, ARRAY_SIZE(fns));
+		if (told_early)
+			fail_msg("taker %u, answer %u: told before the flush",
+				 i % (unsigned)ARRAY_SIZE(takers), i / (unsigned)ARRAY_SIZE(takers));
+		check_kr(KERN_SUCCESS, vm_map_remove(f->map, A, A + P));
+	}
+}
+
 /* ---- the simulated processors ---- */
 
 static struct model_event looked, changed;
@@ -564,6 +685,8 @@ main(void)
 	    {"oom: four threads want more memory than there is: each gets some or is told",
 	     shortage},
 	    {"pmap: a page is mapped until every processor has forgotten it", freed_while_unmapped},
+	    {"pmap: nothing is mapped where a table was until every processor has forgotten it",
+	     unflushed},
 	    {"race: processors remember what no shootdown made them forget", shootdowns},
 	};
 
