@@ -72,6 +72,8 @@ pmap_walk_print(const struct pmap *pmap, vm_offset_t va)
 static void
 audit_page(struct pmap *pmap, vm_offset_t va, pte_t entry)
 {
+	unsigned n;
+
 	VERIFY((entry & PTE_PRESENT) != 0 &&
 		   (entry & ~(PTE_FRAME | PTE_NO_EXECUTE | PAGE_MASK)) == 0 &&
 		   (entry & pmap->leaf_bits) == pmap->leaf_bits,
@@ -84,8 +86,8 @@ audit_page(struct pmap *pmap, vm_offset_t va, pte_t entry)
 	       "va %#lx: entry %#lx: RAM and devices are mixed up", va, entry);
 	if ((entry & PTE_MANAGED) == 0)
 		return;
-	VERIFY(pv_count(pte_page(entry), pmap, va) == 1, "va %#lx: page %#lx has the mapping %u times",
-	       va, entry & PTE_FRAME, pv_count(pte_page(entry), pmap, va));
+	n = pv_count(pte_page(entry), pmap, va);
+	VERIFY(n == 1, "va %#lx: page %#lx has the mapping %u times", va, entry & PTE_FRAME, n);
 }
 
 /* awaited: is somebody on his way to a table, locked, that is empty?  Who made it has the pmap's lock from

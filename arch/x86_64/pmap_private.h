@@ -14,14 +14,14 @@
 struct pmap {
 	struct spinlock lock; /* of the tables above level 1 */
 	pte_t *root;	      /* (c) the level-4 table; its kernel half is the same in every pmap */
-	pte_t leaf_bits;   /* (c) in every page mapped: PTE_USER, or PTE_GLOBAL of the kernel's */
-	uint64_t id;	   /* (c) never used twice; 0 is kernel_pmap */
-	uint64_t tables;   /* (p) table pages that are linked, the root included */
+	pte_t leaf_bits;      /* (c) in every page: PTE_USER, or PTE_GLOBAL of the kernel's */
+	uint64_t id;	      /* (c) never used twice; 0 is kernel_pmap */
+	uint64_t tables;      /* (p) table pages that are linked, the root included */
 	struct tlb_batch *unflushed; /* (p) batches with tables that are not linked any more */
 	uint32_t active;	     /* (a) processors that have it loaded, a bit each */
-	uint32_t stale; /* (a) processors that must flush when they load it, see pmap_tlb.c */
-	uint32_t visitors; /* (a) processors on their way to the lock of a table, see pmap_table.c */
-};			   /* (c) constant after creation  (p) lock  (a) atomic */
+	uint32_t stale;		     /* (a) processors that must flush when they load it */
+	uint32_t visitors;	     /* (a) processors on their way to a table's lock */
+};				     /* (c) constant after creation  (p) lock  (a) atomic */
 
 /* direct_map, direct_map_phys: between a physical address and its place in the direct map. */
 static inline void *

@@ -5,9 +5,9 @@
  * To be read beside the code; what is modelled has the name of the function it models:
  *
  *	arch/x86_64/pmap_private.h	pmap_table_recent, pt_leads_to, pt_lock,
- *					pmap_table_unlock, pmap_unmap_pte
- *	arch/x86_64/pmap_table.c	has_tables, pmap_table_next, table_next, first_flushed,
- *					await_flushed, pmap_table_try, table_lock, make_tables,
+ *					pmap_table_unlock
+ *	arch/x86_64/pmap_table.c	has_tables, pmap_table_next, first_flushed, await_flushed,
+ *					pmap_table_try, table_lock, make_tables,
  *					table_add, set_name, pmap_table_create, pmap_table_unlink
  *	arch/x86_64/pmap.c		pmap_enter, mapping_add, mapping_replace, enter_failed,
  *					pmap_clear_pte, pmap_destroy
@@ -33,8 +33,8 @@
  *	who reads or writes an entry has the lock of its table, which is linked, and of this place;
  *	a mapping that was found in the reverse map is in the table whose lock one has then;
  *	no frame is freed that a processor may know, and no table with an entry;
- *	when pmap_remove() returns no processor knows what was mapped when it was called, and the reverse map
- *	has forgotten it; and so it is when a page is mapped where none was;
+ *	when pmap_remove() returns no processor knows what was mapped when it was called, nor does the
+ *	reverse map; and so it is when a page is mapped where none was;
  *	nobody touches a pmap that was destroyed, and one that is has no tables;
  *	nobody waits for ever (Spin: no invalid end state).
  *
@@ -68,7 +68,7 @@
  *	UNFLUSHED_TOO_LATE	assertion	a table is unlinked before it is said that it is not flushed
  *	FLUSHED_TOO_EARLY	assertion	... is said to be flushed before it is
  *	FLUSHED_BEFORE_FORGET	assertion	... is said to be before forget_mappings has seen to it
- *	DESTROYED_UNLOCKED	assertion	pmap_destroy does not wait for who has just said that a table is flushed
+ *	DESTROYED_UNLOCKED	assertion	pmap_destroy does not wait for who calls a table flushed
  *	AUDIT_BY_NAME		assertion	the auditor does not count a table that has lost its name
  *	AUDIT_EARLY		assertion	... asks for visitors when one may be about to say so
  *	TABLE_AFTER_PMAP	deadlock	who has the pmap's lock waits for a table's
@@ -139,7 +139,7 @@ byte steps = STEPS, begun;
 /* What processors may know: sets of frames, by table and by place. */
 byte known_tables[PLACES], known_pages[PLACES];
 
-/* HAD(me, p): what of that was known when processor `me` began to unmap place p, and was not mapped anew. */
+/* HAD(me, p): what was known of place p when `me` began to unmap it, and is not mapped anew. */
 byte had[CPUS * PLACES];
 #define HAD(me, p) had[(me) * PLACES + (p)]
 

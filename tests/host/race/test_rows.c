@@ -600,7 +600,8 @@ unflushed(void **state)
 		muster(f, ARRAY_SIZE(fns), fns, ARRAY_SIZE(fns));
 		if (told_early)
 			fail_msg("taker %u, answer %u: told before the flush",
-				 i % (unsigned)ARRAY_SIZE(takers), i / (unsigned)ARRAY_SIZE(takers));
+				 i % (unsigned)ARRAY_SIZE(takers),
+				 i / (unsigned)ARRAY_SIZE(takers));
 		check_kr(KERN_SUCCESS, vm_map_remove(f->map, A, A + P));
 	}
 }
