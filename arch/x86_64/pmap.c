@@ -105,7 +105,8 @@ pmap_destroy(struct pmap *pmap)
 	pmap_remove(pmap, 0, VM_MAX_USER_ADDRESS);
 	/* Who came from the reverse map and said last that a table is flushed may still have the lock. */
 	spinlock_lock(&pmap->lock);
-	VERIFY(pmap->tables == 1, "%lu tables left", pmap->tables);
+	VERIFY(pmap->tables == 1 && pmap->unflushed == NULL, "%lu tables left, unflushed %p",
+	       pmap->tables, (void *)pmap->unflushed);
 	spinlock_unlock(&pmap->lock);
 	vm_page_free_noobj(pt_page(pmap->root));
 	vm_zone_free(&pmap_zone, pmap);

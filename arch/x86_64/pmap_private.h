@@ -17,7 +17,8 @@ struct pmap {
 	pte_t leaf_bits;      /* (c) in every page: PTE_USER, or PTE_GLOBAL of the kernel's */
 	uint64_t id;	      /* (c) never used twice; 0 is kernel_pmap */
 	uint64_t tables;      /* (p) table pages that are linked, the root included */
-	struct tlb_batch *unflushed; /* (p) batches with tables that are not linked any more */
+	struct tlb_batch *unflushed; /* (p, a) batches with tables that are not linked any more */
+	uint64_t batches;	     /* (p) that were there: the number of the last */
 	uint32_t active;	     /* (a) processors that have it loaded, a bit each */
 	uint32_t stale;		     /* (a) processors that must flush when they load it */
 	uint32_t visitors;	     /* (a) processors on their way to a table's lock */
@@ -159,7 +160,7 @@ struct vm_page *pmap_table_next(struct pmap *pmap, vm_offset_t *va, vm_offset_t 
 struct vm_page *pmap_table_create(struct pmap *pmap, vm_offset_t va);
 
 /* pmap_table_try: the level-1 table of va, locked; NULL if there is none, or its lock is taken.  The pv
- * lock of a page mapped there is held. */
+ * lock of a page that is mapped there, by the reverse map, is held. */
 struct vm_page *pmap_table_try(struct pmap *pmap, vm_offset_t va);
 
 /* pmap_table_unlink: unlink the table t, locked and empty, which leads to va, and those above that are

@@ -21,8 +21,8 @@
  *
  * May the pmap be destroyed between our reading it from the page and our being done with it?  Not while we
  * hold the pv lock and the page still has the mapping: pmap_destroy() has yet to remove it, which needs our
- * pv lock.  When we have removed the last mapping ourselves the table that was unlinked is not flushed yet,
- * and pmap_destroy() waits for that like everybody else.
+ * pv lock.  When we have removed it ourselves and its table is still there, pmap_destroy() has yet to lock
+ * that, and we have it; if the table went along, pmap_destroy() waits for our flush like everybody else.
  */
 #include "arch/x86_64/pmap_private.h"
 #include "arch/x86_64/pmap_pv.h"

@@ -19,12 +19,12 @@
  *
  * The lock of a table is held until what lost rights there is flushed, so nobody finds an entry gone that
  * another processor knows.  The last entry takes the table away before its flush.  Who finds no table, to
- * leave it at that or to make one, waits until there is no such flush under way (tlb_unflushed).
+ * leave it at that or to make one, waits for such flushes of his addresses (tlb_unflushed).
  *
  * An unlinked table is freed only after the flush (the batch keeps it): until then a processor may
  * walk through it from upper-level entries that it has cached.  It finds nothing there, even if the address
- * has a new table with a mapping by then; the fault makes the processor forget what led to it, so there is
- * one at most (SDM volume 3, 4.10.4.1).
+ * lies below an upper table that was unlinked and has a new one by then, with a mapping; the fault makes the
+ * processor forget what led to it, so there is one at most (SDM volume 3, 4.10.4.1).
  */
 #include "arch/x86_64/pmap_private.h"
 #include "kernel/base/compiler.h"
@@ -70,12 +70,13 @@ first_table(const struct pmap *pmap, vm_offset_t *va, vm_offset_t end)
 	return NULL;
 }
 
-/* await_flushed: until no table that led to [start, end) and is unlinked is still being flushed.  The pmap's
+/* await_flushed: until the tables that led to [start, end), and are unlinked by now, are flushed.  The pmap's
  * lock is held, but released in between. */
 static SLOWPATH void
 await_flushed(struct pmap *pmap, vm_offset_t start, vm_offset_t end)
 {
 	struct lockhold_wait w = {0};
+	uint64_t last = pmap->batches;
 
 	do {
 		spinlock_unlock_nested(&pmap->lock);
@@ -83,23 +84,25 @@ await_flushed(struct pmap *pmap, vm_offset_t start, vm_offset_t end)
 		spinlock_lock_nested(&pmap->lock);
 		VERIFY(!lockhold_waits_too_long(&w), "pmap %p: %#lx-%#lx is still being flushed",
 		       (void *)pmap, start, end);
-	} while (tlb_unflushed(pmap, start, end));
+	} while (tlb_unflushed(pmap, start, end, last));
 }
 
-/* first_flushed: first_table(), and no processor knows a mapping of what was skipped. */
+/* first_flushed: first_table(), and no processor knows a mapping that was in what was skipped. */
 static struct vm_page *
 first_flushed(struct pmap *pmap, vm_offset_t *va, vm_offset_t end)
 {
-	vm_offset_t at = *va;
-	struct vm_page *t = first_table(pmap, &at, end);
+	for (;;) {
+		vm_offset_t at = *va, hole_end;
+		struct vm_page *t = first_table(pmap, &at, end);
 
-	while (__builtin_expect(tlb_unflushed(pmap, *va, at), 0)) {
-		await_flushed(pmap, *va, at);
-		at = *va;
-		t = first_table(pmap, &at, end);
+		hole_end = at < end ? at : end;
+		if (__builtin_expect(!tlb_unflushed(pmap, *va, hole_end, UINT64_MAX), 1)) {
+			*va = at;
+			return t;
+		}
+		await_flushed(pmap, *va, hole_end);
+		*va = hole_end;
 	}
-	*va = at;
-	return t;
 }
 
 /*
@@ -295,7 +298,8 @@ pmap_table_create(struct pmap *pmap, vm_offset_t va)
 	do {
 		spin_enter();
 		spinlock_lock_nested(&pmap->lock);
-		if (__builtin_expect(tlb_unflushed(pmap, first, first + pt_span(2)), 0))
+		while (
+		    __builtin_expect(tlb_unflushed(pmap, first, first + pt_span(2), UINT64_MAX), 0))
 			await_flushed(pmap, first, first + pt_span(2));
 		t = make_tables(pmap, va, &level);
 		if (level > 1)

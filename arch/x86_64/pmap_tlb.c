@@ -113,23 +113,17 @@ pmap_invalidate_range(struct pmap *pmap, vm_offset_t start, vm_offset_t end)
 	pmap_shootdown(pmap, start, end);
 }
 
-/*
- * tlb_batch_add_table: flushing any address also forgets all upper-level entries, so the address
- * the table led to is enough.  With PCIDs a flush by address reaches those of the current tag
- * only, but every address space leads to a kernel table: then all is flushed.
- */
+/* tlb_batch_add_table: flushing any address also forgets all upper-level entries, so the address the table
+ * leads to is enough. */
 void
 tlb_batch_add_table(struct tlb_batch *b, vm_offset_t va, struct vm_page *m)
 {
 	if (list_empty(&b->tables)) {
+		b->number = ++b->pmap->batches;
 		b->next = b->pmap->unflushed;
 		__atomic_store_n(&b->pmap->unflushed, b, __ATOMIC_RELAXED);
 	}
 	tlb_batch_add(b, va);
-	if (pcids_on && b->pmap == kernel_pmap) {
-		b->start = VM_MIN_KERNEL_ADDRESS;
-		b->end = VM_MAX_KERNEL_ADDRESS;
-	}
 	list_push_back(&b->tables, &m->link);
 }
 
@@ -150,11 +144,13 @@ forget_mappings(struct tlb_batch *b)
 }
 
 bool
-tlb_unflushed(const struct pmap *pmap, vm_offset_t start, vm_offset_t end)
+tlb_unflushed(const struct pmap *pmap, vm_offset_t start, vm_offset_t end, uint64_t last)
 {
 	const struct tlb_batch *b = pmap->unflushed;
 
-	while (b != NULL && (b->end <= start || end <= b->start))
+	if (start == end)
+		return false;
+	while (b != NULL && (b->number > last || b->end <= start || end <= b->start))
 		b = b->next;
 	return b != NULL;
 }
@@ -178,9 +174,12 @@ tables_flushed(struct tlb_batch *b)
 void
 tlb_batch_finish(struct tlb_batch *b)
 {
-
 	ASSERT(curcpu()->spin_depth > 0, "pmap %p: a batch without a lock", (void *)b->pmap);
-	if (b->start < b->end)
+	/* With PCIDs a flush by address reaches the upper-level entries of the current tag only, but
+	 * every address space leads to a kernel table. */
+	if (__builtin_expect(!list_empty(&b->tables), 0) && pcids_on && b->pmap == kernel_pmap)
+		pmap_invalidate_range(b->pmap, VM_MIN_KERNEL_ADDRESS, VM_MAX_KERNEL_ADDRESS);
+	else if (b->start < b->end)
 		pmap_invalidate_range(b->pmap, b->start, b->end);
 	if (b->unmapped != NULL)
 		forget_mappings(b);

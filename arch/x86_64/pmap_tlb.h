@@ -30,6 +30,7 @@ struct tlb_batch {
 	vm_offset_t start, end;		/* covers all addresses added; start >= end: none */
 	struct list tables;		/* of vm_page.link */
 	struct tlb_batch *next;		/* (p) in pmap->unflushed, if there are tables */
+	uint64_t number;		/* (p) there: counted from 1 */
 	pte_t *unmapped, *unmapped_end; /* entries among which are all that keep a frame; or NULL */
 	vm_offset_t unmapped_va;	/* of the first one */
 };					/* (p) the pmap's lock */
@@ -71,13 +72,13 @@ tlb_batch_add(struct tlb_batch *b, vm_offset_t va)
 void tlb_batch_add_table(struct tlb_batch *b, vm_offset_t va, struct vm_page *m);
 
 /* tlb_batch_finish: flush everywhere, then mend the reverse map and free the tables.  The batch is
- * used up.  The lock of the table whose entries changed is held, or if none has tables but nothing else
- * in it, interrupts are off; the pmap's lock is not held if there are tables. */
+ * used up.  The lock of the table whose entries changed is held, or, of a batch of nothing but tables, any
+ * spinlock or spin_enter(); the pmap's lock is not held if there are tables. */
 void tlb_batch_finish(struct tlb_batch *b);
 
-/* tlb_unflushed: does a batch that has tables, and is not finished, cover an address in [start, end)?
- * The pmap's lock is held. */
-bool tlb_unflushed(const struct pmap *pmap, vm_offset_t start, vm_offset_t end);
+/* tlb_unflushed: does a batch with a number up to `last` that has tables, and is not finished, cover an
+ * address in [start, end)?  The pmap's lock is held. */
+bool tlb_unflushed(const struct pmap *pmap, vm_offset_t start, vm_offset_t end, uint64_t last);
 
 /* tlb_load: make the pmap's tables the ones in use on this processor.  Interrupts off, and this
  * processor's bit in pmap->active is set already. */

@@ -117,7 +117,8 @@ bool shared;			/* locks */
 
 /* A pmap; and who has its space. */
 byte upper[PLACES];	/* entries above level 1: UPPER(p) */
-byte unflushed[PLACES];	/* batches with a table, by place */
+byte unflushed[PLACES];	/* batches with a table, by place: a set of processors */
+byte awaited[CPUS];	/* of those, the ones that a processor waits for */
 bool pmap_locked[2];
 byte visitors[2]; /* for the auditor only */
 byte users[2];
@@ -221,7 +222,12 @@ inline tables_flushed(p)
 		atomic {
 			!pmap_locked[SPACE(p)] -> touch(SPACE(p));
 			pmap_locked[SPACE(p)] = true;
-			unflushed[p]--
+			unflushed[p] = unflushed[p] & ~BIT(me);
+			awaited[0] = awaited[0] & ~BIT(me);
+			awaited[1] = awaited[1] & ~BIT(me);
+#if CPUS == 3
+			awaited[2] = awaited[2] & ~BIT(me)
+#endif
 		};
 		atomic { touch(SPACE(p)); unlock(pmap_locked[SPACE(p)]) }
 	:: else
@@ -340,12 +346,11 @@ inline pmap_table_next(p)
 			t = UPPER(p); /* first_flushed */
 			pmap_locked[SPACE(p)] = t != NONE;
 #ifndef HOLE_UNSEEN
-			awaits = t == NONE && unflushed[p] != 0
+			awaited[me] = (t == NONE -> unflushed[p] : 0)
 #endif
 		};
 		if
-		:: t == NONE && !awaits -> break
-		:: awaits -> unflushed[p] == 0; awaits = false /* await_flushed */
+		:: t == NONE -> awaited[me] == 0; break /* await_flushed */
 		:: t != NONE -> table_lock(p)
 		fi;
 		if
@@ -436,7 +441,7 @@ inline pmap_table_unlink(p)
 		!pmap_locked[SPACE(p)] -> touch(SPACE(p));
 		pmap_locked[SPACE(p)] = true;
 #ifndef UNFLUSHED_TOO_LATE
-		unflushed[p]++
+		unflushed[p] = unflushed[p] | BIT(me)
 #else
 		assert(UPPER(p) == t);
 		UPPER(p) = NONE
@@ -447,7 +452,7 @@ inline pmap_table_unlink(p)
 		assert(UPPER(p) == t);
 		UPPER(p) = NONE;
 #else
-		unflushed[p]++;
+		unflushed[p] = unflushed[p] | BIT(me);
 #endif
 		unlinked = t;
 		unlock(pmap_locked[SPACE(p)])
@@ -743,7 +748,7 @@ inline finish()
 proctype processor(byte me)
 {
 	byte p, o, t, old, kept, unlinked, recent = 1;
-	bool emptied, failed, found, awaits;
+	bool emptied, failed, found;
 
 end:	do
 	:: atomic { /* Page o is shown at p, and made if there is none. */

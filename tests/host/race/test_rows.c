@@ -487,9 +487,11 @@ freed_while_unmapped(void **state)
 /* ---- a table that is gone and not flushed ---- */
 
 #define HOLD_OUT_MS 10
+#define B	    (A + 0x400000ul) /* has a table of its own */
 
 static bool knows, gone, answered; /* atomic */
 static bool told_early;
+static uint64_t tables_before;
 static struct vm_page *taken_page;
 static void (*answer_fn)(struct vm_fixture *f);
 
@@ -516,7 +518,7 @@ hold_out(struct hand *h)
 	assert_true(model_access(h->f->pmap, A, VM_PROT_READ, &value));
 	cpu_irq_disable();
 	set_flag(&knows);
-	while (pmap_table_count(h->f->pmap) > 1)
+	while (pmap_table_count(h->f->pmap) == tables_before)
 		model_yield();
 	set_flag(&gone);
 	for (end = clock_now() + HOLD_OUT_MS * NS_PER_MS; clock_now() < end;)
@@ -543,7 +545,7 @@ static void
 take_range(struct hand *h)
 {
 	await_flag(&knows);
-	pmap_drop(h->f->pmap);
+	pmap_remove(h->f->pmap, A, A + P);
 }
 
 static void
@@ -563,7 +565,7 @@ answer_removed(struct vm_fixture *f)
 static void
 answer_protected(struct vm_fixture *f)
 {
-	pmap_protect(f->pmap, 0, A + 4 * P, VM_PROT_READ);
+	pmap_protect(f->pmap, 0, B + P, VM_PROT_READ);
 }
 
 static void
@@ -578,31 +580,37 @@ answer_unmapped(struct vm_fixture *f)
 	check_kr(KERN_SUCCESS, vm_map_remove(f->map, A, A + P));
 }
 
-/* Nobody is told that nothing is mapped at A, or maps something there, as long as a processor can still
- * read what was. */
+/* unflushed_round: nobody is told that nothing is mapped at A, or maps something there, as long as a
+ * processor can still read what was; with another table beside that one, or as the only one. */
+static void
+unflushed_round(struct vm_fixture *f, void (*taker)(struct hand *h),
+		void (*ask)(struct vm_fixture *f), bool beside)
+{
+	void (*const fns[])(struct hand *) = {hold_out, taker, ask_for_answer};
+
+	space_map(f->map, A, P, VM_PROT_RW, VM_PROT_ALL, 0);
+	space_map(f->map, B, P, VM_PROT_RW, VM_PROT_ALL, 0);
+	model_user_store(f->proc, A, 5);
+	if (beside)
+		model_user_store(f->proc, B, 5);
+	knows = gone = answered = told_early = false;
+	taken_page = space_mapped(f->map, A);
+	tables_before = pmap_table_count(f->pmap);
+	answer_fn = ask;
+	muster(f, ARRAY_SIZE(fns), fns, ARRAY_SIZE(fns));
+	assert_false(told_early);
+	check_kr(KERN_SUCCESS, vm_map_remove(f->map, A, B + P));
+}
+
 static void
 unflushed(void **state)
 {
-	static void (*const takers[])(struct hand *) = {take_page, take_range};
 	static void (*const answers[])(struct vm_fixture *) = {answer_removed, answer_protected,
 							       answer_mapped, answer_unmapped};
-	struct vm_fixture *f = *state;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(takers) * ARRAY_SIZE(answers); i++) {
-		void (*const fns[])(struct hand *) = {hold_out, takers[i % ARRAY_SIZE(takers)],
-						      ask_for_answer};
-
-		knows = gone = answered = told_early = false;
-		answer_fn = answers[i / ARRAY_SIZE(takers)];
-		space_map(f->map, A, P, VM_PROT_RW, VM_PROT_ALL, 0);
-		model_user_store(f->proc, A, 5);
-		taken_page = space_mapped(f->map, A);
-		muster(f, ARRAY_SIZE(fns), fns, ARRAY_SIZE(fns));
-		if (told_early)
-			fail_msg("taker %u, answer %u: told before the flush",
-				 i % (unsigned)ARRAY_SIZE(takers),
-				 i / (unsigned)ARRAY_SIZE(takers));
-		check_kr(KERN_SUCCESS, vm_map_remove(f->map, A, A + P));
+	for (unsigned i = 0; i < 2 * ARRAY_SIZE(answers); i++) {
+		unflushed_round(*state, take_page, answers[i / 2], i % 2 != 0);
+		unflushed_round(*state, take_range, answers[i / 2], i % 2 != 0);
 	}
 }
 
