@@ -3,6 +3,7 @@
 #include "kernel/base/sched.h"
 #include "model/kernel.h"
 #include "model/memory_fixture.h"
+#include "model/pager.h"
 #include "model/snapshot.h"
 #include "model/stacks.h"
 #include "model/submap_fixture.h"
@@ -80,6 +81,55 @@ sub_13(void **state)
 	assert_ptr_equal(map_at(sub, LOW + 4 * PAGE), r.entry);
 	assert_ptr_equal(r.entry->object, r.object);
 	check_u64(2, sub->ref_count);
+}
+
+static struct model_pager pager;
+
+static void
+wire_page(void *arg)
+{
+	(void)arg;
+	check_kr(KERN_SUCCESS, vm_map_wire(sub, LOW, LOW + PAGE, VM_MAP_WIRE_SYSTEM));
+}
+
+static void
+look_up_page(void *arg)
+{
+	vm_map_t *map = arg;
+	struct found r;
+
+	check_kr(KERN_SUCCESS, lookup(map, LOW, &r));
+	assert_true(r.wired);
+	vm_map_lookup_done(*map, r.entry);
+}
+
+/* The lookup sleeps in the submap, and afterwards begins again in the map where it began. */
+static void
+sub_13_wiring(void **state)
+{
+	struct vm_object *object = model_pager_object(&pager, 1, 1);
+	struct thread *wirer, *looker;
+	vm_offset_t at = LOW;
+	vm_map_t map = parent;
+
+	(void)state;
+	install();
+	check_kr(KERN_SUCCESS, vm_map_find(sub, object, 0, &at, PAGE, 0, VMFS_NO_SPACE, VM_PROT_RW,
+					   VM_PROT_ALL, 0));
+	pager.silent = true;
+	wirer = model_thread_start("wires", wire_page, NULL);
+	model_thread_await_sleep(wirer);
+	looker = model_thread_start("looks", look_up_page, &map);
+	model_thread_await_sleep(looker);
+	check_unlocked(parent);
+	check_unlocked(sub);
+	model_pager_speak(&pager, VM_PAGER_OK);
+	model_thread_join(wirer);
+	model_thread_join(looker);
+	assert_ptr_equal(sub, map);
+	check_unlocked(parent);
+	check_unlocked(sub);
+	check_kr(KERN_SUCCESS, vm_map_unwire(sub, LOW, LOW + PAGE, VM_MAP_WIRE_SYSTEM));
 }
 
 static void
@@ -381,6 +431,7 @@ main(void)
 	    {"SUB-12: a fault in a hole of the submap fails and leaves no lock", sub_12},
 	    {"SUB-12: a submap may go while a fault waits for its lock", sub_12_going},
 	    {"SUB-13: a lookup returns the submap, locked, and lookup_done unlocks it", sub_13},
+	    {"SUB-13: a lookup waits for a wiring in the submap", sub_13_wiring},
 	    {"SUB-14: protect, inherit, wire, advice, sync, discard over a submap are refused",
 	     sub_14},
 	    {"SUB-14: a submap's range is not free", sub_14_taken},
