@@ -229,7 +229,7 @@ def user_program():
     matches(said, "step", r"^\d+\t.*printf", "stepping by source line in a program")
     nothing_broke(said, "a session in a program without a traceback")
 
-    # tbreak: going on from a breakpoint is a step first, and QEMU may take none (docs/debugging.md).
+    # tbreak: to go on from a breakpoint is a step, and QEMU may take none (docs/debugging.md).
     said = debugger.session(
         ["tbreak main", "continue", "break sys_proc_exit", "continue", "output", "backtrace"],
         program=["bin/hello_pie"],
