@@ -65,6 +65,11 @@ GAVE_UP = "exception with no resolution"
 PANIC = re.compile(r"^panic: ", re.M)
 CHATTER = re.compile(r"\d+i\[")  # lines of its log that are information only
 
+# Said by the display of one that starts at the same moment as another: both bind the first free port, as
+# neither listens yet, then only one can listen, and the other finds its socket bound to all that follow.
+NO_PORT = "RFB could not bind any port"
+STARTS = 10
+
 REPORT_SECONDS = 5  # for the kernel's last words after a panic, or Bochs' after a time-out
 
 
@@ -185,4 +190,8 @@ def boot(cmdline="", program=None, smp=1, mem="128M", model=MODEL, timeout=60, s
     sink     called with each piece of the log as it comes
     The others are those of machine.boot.
     """
-    return Bochs(cmdline, program, smp, mem, model, timeout, sink).run()
+    for _ in range(STARTS):
+        result = Bochs(cmdline, program, smp, mem, model, timeout, sink).run()
+        if NO_PORT not in result.control:
+            break
+    return result
