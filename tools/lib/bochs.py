@@ -65,8 +65,8 @@ GAVE_UP = "exception with no resolution"
 PANIC = re.compile(r"^panic: ", re.M)
 CHATTER = re.compile(r"\d+i\[")  # lines of its log that are information only
 
-# Said by the display of one that starts at the same moment as another: both bind the first free port, as
-# neither listens yet, then only one can listen, and the other finds its socket bound to all that follow.
+# Said by the display of one that starts at the same moment as another: both bind the first free
+# port, as neither listens yet; then only one can listen, and the other's socket is bound already.
 NO_PORT = "RFB could not bind any port"
 STARTS = 10
 
