@@ -126,7 +126,7 @@ bool dying, destroyed; /* of space 0 */
 
 #define UPPER(p)   upper[TABLE(p)]
 #define touch(s)   assert(!destroyed || (s) != 0)
-/* Not tlb_unflushed: of the table of a place; of a space. */
+/* tlb_unflushed says no: of all that the table of place p led to; of all in space s. */
 #define flushed(p) (kind == SAME_TABLE -> unflushed[0] + unflushed[1] == 0 : unflushed[p] == 0)
 #define all_flushed(s) (kind == TWO_SPACES -> unflushed[s] == 0 : unflushed[0] + unflushed[1] == 0)
 #define no_tables(s) (kind == TWO_SPACES -> upper[s] == NONE : upper[0] == NONE && upper[1] == NONE)
@@ -470,7 +470,7 @@ inline pmap_table_unlock()
 
 /* ---- One mapping ---- */
 
-/* Nothing is said to be mapped at place p; nothing of a set is. */
+/* all_said(p): the pages that are mapped at place p by the reverse map: a set. */
 #define said(p, f)  (MAPPED(f, p) > 0 -> BIT(f) : 0)
 #define all_said(p) (said(p, 1) | said(p, 2) | said(p, 3) | said(p, 4) | said(p, 5))
 
